@@ -1,0 +1,273 @@
+//! Log-in, refresh, log-out, one's own account.
+//!
+//! The access token goes into the page's memory. The refresh token goes into an HttpOnly, SameSite=Strict cookie that is
+//! sent to `/api/v1/auth` only; a command line asks for `"session": "Token"` and keeps it itself.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::extract::{Asking, Body};
+use crate::app::App;
+use crate::auth::password;
+use crate::auth::policy::{Role, held_by};
+use crate::auth::token::{ACCESS_SECONDS, REFRESH_SECONDS, RefreshToken, Session};
+use crate::db::audit::{self, New};
+use crate::db::sessions::{self, Used};
+use crate::db::users::{self, User};
+use crate::error::ApiError;
+use openreg_parts::error::Problem;
+
+const COOKIE: &str = "openreg_refresh";
+const REFUSED: ApiError = ApiError::Unauthorized("tenant, user or password is wrong");
+const OVER: ApiError = ApiError::Unauthorized("the session is over: log in again");
+/// Names of tenants that do not exist are counted under an identity made of the name, so that their answers are the same.
+const UNKNOWN_TENANTS: Uuid = Uuid::from_u128(0x6f70_656e_7265_672d_756e_6b6e_6f77_6e00);
+
+/// Who wants to log in.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoginRequest {
+    /// The tenant: its namespace.
+    #[schema(example = "acme")]
+    tenant: String,
+    /// The user's name.
+    user: String,
+    /// The password.
+    #[schema(format = Password)]
+    password: String,
+    /// Where the refresh token goes [Cookie].
+    session: Option<SessionKind>,
+}
+
+/// Where the refresh token goes.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+pub enum SessionKind {
+    /// Into a cookie that no script can read.
+    Cookie,
+    /// Into the answer, for command lines.
+    Token,
+}
+
+/// A refresh token that does not come as a cookie.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The refresh token; absent: the cookie's.
+    refresh_token: Option<String>,
+}
+
+/// Another password.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PasswordRequest {
+    /// The present one, the one-time password included.
+    #[schema(format = Password)]
+    current: String,
+    /// The new one: 12 characters or more.
+    #[schema(format = Password, min_length = 12, max_length = 256)]
+    new: String,
+}
+
+/// An open session.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionOpened {
+    /// For the header `Authorization: Bearer …`.
+    access_token: String,
+    /// Seconds it lives.
+    expires_in: i64,
+    /// The refresh token, when it was asked for with `"session": "Token"`. It is used up by the next refresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// Whether the password was a one-time one: set another, or this is the last session.
+    one_time: bool,
+    /// Who logged in.
+    user: Me,
+}
+
+/// Who asks.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    /// The user's name.
+    name: String,
+    /// The tenant's namespace.
+    tenant: String,
+    /// The tenant's identity.
+    tenant_id: Uuid,
+    /// Roles.
+    roles: Vec<Role>,
+    /// What the roles allow.
+    #[schema(example = json!(["run.read", "run.start"]))]
+    permissions: Vec<String>,
+}
+
+impl From<&Session> for Me {
+    fn from(s: &Session) -> Self {
+        Self { name: s.name.clone(), tenant: s.namespace.clone(), tenant_id: s.tenant, roles: s.roles.clone(), permissions: held_by(&s.roles) }
+    }
+}
+
+/// Opens a session.
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", request_body = LoginRequest, responses((status = 200, description = "The session", body = SessionOpened),
+    (status = 401, description = "Tenant, user or password is wrong", body = crate::error::ProblemDocument, content_type = "application/problem+json"),
+    (status = 429, description = "Too many attempts for this name; Retry-After says when", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
+pub async fn login(State(app): State<App>, Body(request): Body<LoginRequest>) -> Result<Response, ApiError> {
+    if request.password.len() > password::MAX_LENGTH || request.user.len() > 64 || request.tenant.len() > 63 {
+        return Err(REFUSED);
+    }
+    let known = app.db.tenant_named(&request.tenant).await?;
+    let tenant = known.unwrap_or_else(|| Uuid::new_v5(&UNKNOWN_TENANTS, request.tenant.as_bytes()));
+    let mut tx = app.db.tenant(tenant).await?;
+    let wait = users::attempt(&mut tx, &request.user).await?;
+    let user = users::by_name(&mut tx, &request.user).await?;
+    // Kept whatever follows: the attempt counts.
+    tx.commit().await?;
+    if let Some(seconds) = wait {
+        return Err(ApiError::TooMany(seconds));
+    }
+    let right = password::verify(request.password, user.as_ref().map(|u| u.password.clone())).await.map_err(ApiError::internal)?;
+    let mut tx = app.db.tenant(tenant).await?;
+    // Read again, locked: a one-time password may have been used meanwhile, or another one set.
+    let now = users::by_name(&mut tx, &request.user).await?;
+    let admitted = user.zip(now).filter(|(before, now)| right && now.admissible && before.password == now.password).map(|(_, now)| now);
+    let Some(user) = admitted else {
+        if known.is_some() && users::by_name(&mut tx, &request.user).await?.is_some() {
+            audit::append(&mut tx, tenant, &New::new(&request.user, "auth.refused", format!("user/{}", request.user), json!({}))).await?;
+        }
+        tx.commit().await?;
+        return Err(REFUSED);
+    };
+    users::forgive(&mut tx, &request.user).await?;
+    if user.one_time {
+        users::use_up(&mut tx, user.id).await?;
+    }
+    let (refresh, family) = (RefreshToken::random(tenant), Uuid::new_v4());
+    sessions::insert(&mut tx, &refresh, family, user.id).await?;
+    let entry = New::new(&user.name, "auth.login", format!("user/{}", user.name), json!({"session": family, "oneTime": user.one_time, "roles": user.roles}));
+    audit::append(&mut tx, tenant, &entry).await?;
+    tx.commit().await?;
+    opened(&app, session(tenant, request.tenant, &user, family), &refresh, user.one_time, request.session == Some(SessionKind::Token))
+}
+
+/// Opens the next 15 minutes of a session, and uses its refresh token up. A token that is used twice ends the session.
+#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>, responses((status = 200, description = "The session", body = SessionOpened),
+    (status = 401, description = "The session is over", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
+pub async fn refresh(State(app): State<App>, headers: HeaderMap, body: Option<Body<RefreshRequest>>) -> Result<Response, ApiError> {
+    let (token, in_body) = presented(&headers, body).ok_or(OVER)?;
+    let mut tx = app.db.tenant(token.tenant).await?;
+    let (family, user) = match sessions::spend(&mut tx, &token).await? {
+        Used::Good { family, user } => (family, user),
+        Used::Reused { user } => {
+            let name = users::by_id(&mut tx, user).await?.map_or_else(|| user.to_string(), |u| u.name);
+            audit::append(&mut tx, token.tenant, &New::new(&name, "auth.reuse", format!("user/{name}"), json!({"token": token.id}))).await?;
+            tx.commit().await?;
+            return Ok(closed(&app, OVER));
+        }
+        Used::Refused => return Ok(closed(&app, OVER)),
+    };
+    let Some(user) = users::by_id(&mut tx, user).await?.filter(|u| u.admissible) else {
+        return Ok(closed(&app, OVER));
+    };
+    let namespace: String = crate::db::tenants::namespace(&mut tx).await?.ok_or(OVER)?;
+    let next = RefreshToken::random(token.tenant);
+    sessions::insert(&mut tx, &next, family, user.id).await?;
+    tx.commit().await?;
+    opened(&app, session(token.tenant, namespace, &user, family), &next, user.one_time, in_body)
+}
+
+/// Ends a session: all its refresh tokens. An access token lives on until its 15 minutes are over.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", request_body = Option<RefreshRequest>, responses((status = 204, description = "The session is over")))]
+pub async fn logout(State(app): State<App>, headers: HeaderMap, body: Option<Body<RefreshRequest>>) -> Result<Response, ApiError> {
+    if let Some((token, _)) = presented(&headers, body) {
+        let mut tx = app.db.tenant(token.tenant).await?;
+        if let Used::Good { family, user } = sessions::spend(&mut tx, &token).await? {
+            sessions::revoke(&mut tx, family).await?;
+            let name = users::by_id(&mut tx, user).await?.map_or_else(|| user.to_string(), |u| u.name);
+            audit::append(&mut tx, token.tenant, &New::new(&name, "auth.logout", format!("user/{name}"), json!({"session": family}))).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(closed(&app, StatusCode::NO_CONTENT))
+}
+
+/// Who asks.
+#[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", responses((status = 200, description = "The user", body = Me)))]
+pub async fn me(Asking(session): Asking) -> Json<Me> {
+    Json(Me::from(&session))
+}
+
+/// Sets another password; the user's other sessions end.
+#[utoipa::path(post, path = "/api/v1/auth/password", tag = "auth", request_body = PasswordRequest, responses((status = 204, description = "The password is set"),
+    (status = 422, description = "The new password is too short or too long", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
+pub async fn set_password(State(app): State<App>, Asking(session): Asking, Body(request): Body<PasswordRequest>) -> Result<StatusCode, ApiError> {
+    if request.new.chars().count() < password::MIN_LENGTH || request.new.len() > password::MAX_LENGTH {
+        let message = format!("use {} characters or more, at most {} bytes", password::MIN_LENGTH, password::MAX_LENGTH);
+        return Err(ApiError::Invalid(vec![Problem::new("new", message)]));
+    }
+    let mut tx = app.db.tenant(session.tenant).await?;
+    let wait = users::attempt(&mut tx, &session.name).await?;
+    let user = users::by_id(&mut tx, session.user).await?;
+    tx.commit().await?;
+    if let Some(seconds) = wait {
+        return Err(ApiError::TooMany(seconds));
+    }
+    let right = password::verify(request.current, user.as_ref().map(|u| u.password.clone())).await.map_err(ApiError::internal)?;
+    if !right {
+        return Err(ApiError::Invalid(vec![Problem::new("current", "is not the present password")]));
+    }
+    let hash = password::hash(request.new).await.map_err(ApiError::internal)?;
+    let mut tx = app.db.tenant(session.tenant).await?;
+    users::forgive(&mut tx, &session.name).await?;
+    users::set_password(&mut tx, session.user, &hash, false, Some(session.family)).await?;
+    audit::append(&mut tx, session.tenant, &New::new(&session.name, "auth.password", format!("user/{}", session.name), json!({}))).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn session(tenant: Uuid, namespace: String, user: &User, family: Uuid) -> Session {
+    let exp = jiff::Timestamp::now().as_second() + ACCESS_SECONDS;
+    Session { user: user.id, name: user.name.clone(), tenant, namespace, roles: user.roles.clone(), family, exp }
+}
+
+fn opened(app: &App, session: Session, refresh: &RefreshToken, one_time: bool, in_body: bool) -> Result<Response, ApiError> {
+    let access_token = app.signer.sign(&session).map_err(ApiError::internal)?;
+    let refresh_token = in_body.then(|| refresh.expose());
+    let mut response = Json(SessionOpened { access_token, expires_in: ACCESS_SECONDS, refresh_token, one_time, user: Me::from(&session) }).into_response();
+    if !in_body {
+        set_cookie(app, &mut response, &refresh.expose(), REFRESH_SECONDS);
+    }
+    Ok(response)
+}
+
+/// An answer that also removes the cookie.
+fn closed(app: &App, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    set_cookie(app, &mut response, "", 0);
+    response
+}
+
+fn set_cookie(app: &App, response: &mut Response, value: &str, seconds: i64) {
+    let secure = if app.secure_cookies { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={value}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    // Only letters, digits and punctuation that a header may hold.
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+}
+
+/// The refresh token of the body, else the cookie's; and whether it was the body's.
+fn presented(headers: &HeaderMap, body: Option<Body<RefreshRequest>>) -> Option<(RefreshToken, bool)> {
+    if let Some(text) = body.and_then(|Body(b)| b.refresh_token) {
+        return RefreshToken::parse(&text).map(|t| (t, true));
+    }
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    let mut values = cookies.filter_map(|c| c.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+    values.find_map(RefreshToken::parse).map(|t| (t, false))
+}

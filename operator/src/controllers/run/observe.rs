@@ -1,0 +1,99 @@
+//! Where an attempt's Job is: running, ending, or over and how. Pure; reads Facts, decides nothing about what follows.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+use openreg_crds::report_run::{Attempt, RunFailure};
+use openreg_parts::error::Class;
+
+use super::facts::{Facts, Work, is_condemned};
+use super::outcome::{End, Verdict, failure, has_started, is_over, is_settled, judge};
+use super::startup;
+
+/// Where an attempt's Job is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// No container has started; the moment by which one must.
+    Starting(Timestamp),
+    /// A container runs.
+    Running,
+    /// It is on its way to its end, which must be seen first.
+    Ending,
+    /// It is over.
+    Over(Box<End>),
+}
+
+/// Where the Job of `attempt`, whose end is not accounted for, is.
+pub fn observe(facts: &Facts, work: Work, attempt: &Attempt) -> Seen {
+    let uid = attempt.job_uid.as_deref().unwrap_or_default();
+    let pods = facts.pods_of(uid);
+    let job = own_job(facts, attempt);
+    let alive = pods.iter().any(|p| !p.gone && !is_over(&p.pod));
+    match job {
+        // Gone, but a pod of it still runs: its end must be seen first.
+        None if alive => Seen::Ending,
+        None => Seen::Over(Box::new(end(facts, work, attempt, None))),
+        Some(job) if is_settled(job) => {
+            let known = pods.iter().any(|p| is_over(&p.pod)) || facts.confirmed.contains(uid);
+            // Job and Pods come over two watches: the pod's last state may be on its way.
+            if known && !alive { Seen::Over(Box::new(end(facts, work, attempt, Some(job)))) } else { Seen::Ending }
+        }
+        Some(job) => {
+            let ending = job.metadata.deletion_timestamp.is_some() || job.status.as_ref().is_some_and(|s| s.conditions.iter().flatten().any(|c| c.type_ == "FailureTarget" && c.status == "True"));
+            match (ending, pods.iter().any(|p| has_started(&p.pod))) {
+                (true, _) => Seen::Ending,
+                (false, true) => Seen::Running,
+                (false, false) => Seen::Starting(deadline(facts, attempt)),
+            }
+        }
+    }
+}
+
+/// The Job of `attempt`, if it is there and is that very one.
+pub fn own_job<'a>(facts: &'a Facts, attempt: &Attempt) -> Option<&'a Job> {
+    let job = facts.jobs.get(attempt.job.as_deref()?)?;
+    (job.uid() == attempt.job_uid).then_some(job.as_ref())
+}
+
+fn end(facts: &Facts, work: Work, attempt: &Attempt, job: Option<&Job>) -> End {
+    let pods = facts.pods_of(attempt.job_uid.as_deref().unwrap_or_default());
+    let mut end = judge(work, job, pods);
+    // Removed because it could not start, and it never did: the reason was written down before the Job was removed.
+    if is_condemned(attempt) && end.report.is_none() && !pods.iter().any(|p| has_started(&p.pod)) {
+        let reason = condemnation(facts, work).unwrap_or_else(|| failure("Start", Class::Transient, "PodNotStarted", "the pod did not start in time", None));
+        end = End { verdict: Verdict::Failed(reason), report: None, pods: end.pods, seen: true, certain: true };
+    }
+    // The pod was told to stop, and not because somebody wanted the run stopped: a drained node.
+    if end.verdict == Verdict::Cancelled && !facts.stopping() {
+        let stage = if work == Work::Generate { "Read" } else { "Deliver" };
+        end.verdict = Verdict::Failed(failure(stage, Class::Transient, "Terminated", "the pod was told to stop before it had finished", None));
+    }
+    end
+}
+
+fn condemnation(facts: &Facts, work: Work) -> Option<RunFailure> {
+    match work {
+        Work::Generate => facts.status.failure.clone(),
+        Work::Deliver(index) => facts.status.deliveries.get(index)?.failure.clone(),
+    }
+}
+
+/// Why the attempt's pod has not started.
+pub fn why_not_started(facts: &Facts, attempt: &Attempt) -> RunFailure {
+    let uid = attempt.job_uid.as_deref().unwrap_or_default();
+    let pods: Vec<_> = facts.pods_of(uid).iter().filter(|p| !p.gone).map(|p| p.pod.as_ref()).collect();
+    let events = facts.events.get(uid).map_or(&[][..], Vec::as_slice);
+    startup::reason(&pods, events, facts.launch().map_or(0, |l| l.startup_seconds))
+}
+
+/// The moment by which the attempt's pod must have started.
+pub fn deadline(facts: &Facts, attempt: &Attempt) -> Timestamp {
+    let seconds = facts.launch().map_or(120, |l| l.startup_seconds);
+    let from = attempt.started_at.as_ref().map_or(facts.now, |t| t.0);
+    after(from, seconds)
+}
+
+/// `seconds` after `from`.
+pub fn after(from: Timestamp, seconds: u64) -> Timestamp {
+    from.checked_add(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 2))).unwrap_or(Timestamp::MAX)
+}

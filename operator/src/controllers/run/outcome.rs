@@ -1,0 +1,262 @@
+//! What the end of a Job means: the runner's own report, or what its absence means. Pure; decides nothing about what follows.
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use kube::ResourceExt;
+use openreg_crds::report_run::RunFailure;
+use openreg_parts::error::Class;
+use openreg_parts::store::manifest;
+use openreg_plan::exit;
+use openreg_plan::report::{Outcome, RunReport};
+
+use super::facts::{SeenPod, Work};
+use crate::pod::CONTAINER;
+
+/// How a Job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct End {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What the runner said, if it said something that can be used.
+    pub report: Option<RunReport>,
+    /// UIDs of the pods that were seen to end.
+    pub pods: Vec<String>,
+    /// Whether everything that ran was seen to end, so that another attempt cannot meet this one.
+    pub seen: bool,
+    /// Whether it is known what became visible at a destination.
+    pub certain: bool,
+}
+
+/// What came of a Job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Files are sealed.
+    Generated,
+    /// There was nothing to report; that is sealed.
+    Empty,
+    /// Rules blocked the run; that is sealed.
+    Blocked,
+    /// Every file has its receipt.
+    Delivered,
+    /// It was told to stop and did.
+    Cancelled,
+    /// A file may or may not have become visible.
+    Unknown,
+    /// It failed.
+    Failed(RunFailure),
+}
+
+/// A failure of a stage.
+pub fn failure(stage: &str, class: Class, code: &str, message: impl Into<String>, hint: Option<&str>) -> RunFailure {
+    let cut = |text: String, max: usize| if text.chars().count() > max { text.chars().take(max).collect() } else { text };
+    RunFailure {
+        stage: stage.to_owned(),
+        class: class.as_str().to_owned(),
+        code: cut(code.to_owned(), 64),
+        message: cut(message.into(), 1024),
+        hint: hint.map(|h| cut(h.to_owned(), 1024)),
+    }
+}
+
+/// What the end of a Job means. `job` is absent when the Job object is gone.
+pub fn judge(work: Work, job: Option<&Job>, pods: &[SeenPod]) -> End {
+    let ended: Vec<String> = pods.iter().filter(|p| terminated(&p.pod).is_some()).filter_map(|p| p.pod.uid()).collect();
+    // A pod object that went away while its container was last seen running: nobody saw its end, unless the Job did.
+    let vanished = pods.iter().any(|p| p.gone && terminated(&p.pod).is_none());
+    let lost = pods.iter().filter(|p| terminated(&p.pod).is_none()).any(|p| match given_up(&p.pod) {
+        Some("NodeLost") => true,
+        Some(_) => has_started(&p.pod),
+        None => false,
+    });
+    let job_ended = job.is_some_and(|j| finished(j).is_some());
+    let seen = !lost && (job_ended || (!vanished && !pods.is_empty()));
+    let mut pods_ended = ended;
+    if seen {
+        pods_ended.extend(pods.iter().filter_map(|p| p.pod.uid()));
+        pods_ended.sort();
+        pods_ended.dedup();
+    }
+
+    // A Job may start the same program twice: the pod that got furthest speaks for it.
+    let told = pods.iter().filter_map(|p| Some(read(work, terminated(&p.pod)?))).max_by_key(|(rank, _, _)| *rank);
+    if let Some((_, verdict, report)) = told.as_ref().filter(|(rank, _, _)| *rank > 0) {
+        return End { verdict: verdict.clone(), report: report.clone(), pods: pods_ended, seen, certain: true };
+    }
+    let failure = silent(work, job, pods, told.map(|(_, verdict, _)| verdict));
+    let started = pods.iter().any(|p| has_started(&p.pod));
+    // Nothing can have been sent when every pod is known and none of them ever ran.
+    let certain = work == Work::Generate || (job_ended && !started && !vanished && !pods.is_empty());
+    End { verdict: Verdict::Failed(failure), report: None, pods: pods_ended, seen, certain }
+}
+
+/// What one pod's message says, and how far it got; rank 0 means that it says nothing that can be used.
+fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<RunReport>) {
+    let stage = default_stage(work);
+    let bad = |code: &str, message: String| (0, Verdict::Failed(failure(stage, Class::Internal, code, message, Some("operator and runner image must be of one release: check OPENREG_RUNNER_IMAGE"))), None);
+    let Some(text) = state.message.as_deref().filter(|m| !m.trim().is_empty()) else {
+        return (0, Verdict::Failed(by_exit(work, state)), None);
+    };
+    #[derive(serde::Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    match serde_json::from_str::<Version>(text) {
+        // The kubelet writes messages of its own, for example when the program cannot be executed.
+        Err(_) if state.reason.as_deref() != Some("Error") && state.reason.as_deref() != Some("Completed") => return (0, Verdict::Failed(by_exit(work, state)), None),
+        Err(_) => return bad("ReportUnreadable", format!("could not read the runner's report; the runner ended with exit code {}", state.exit_code)),
+        Ok(Version { version }) if version != 1 => return bad("ReportVersion", format!("could not read the runner's report of version {version}: this operator reads version 1")),
+        Ok(_) => {}
+    }
+    let report: RunReport = match serde_json::from_str(text) {
+        Ok(report) => report,
+        Err(error) => return bad("ReportUnreadable", format!("could not read the runner's report: {error}")),
+    };
+    let sealed = |wanted: manifest::Outcome| report.manifest.as_ref().is_some_and(|m| m.outcome == wanted);
+    let receipt = report.delivery.as_ref().is_some_and(|d| d.receipts > 0 && d.receipt_sha256.is_some());
+    let verdict = match (work, report.outcome) {
+        (Work::Generate, Outcome::Generated) if sealed(manifest::Outcome::Complete) => (9, Verdict::Generated),
+        (Work::Generate, Outcome::Empty) if sealed(manifest::Outcome::Empty) => (9, Verdict::Empty),
+        (Work::Generate, Outcome::Blocked) if sealed(manifest::Outcome::Blocked) => (9, Verdict::Blocked),
+        (Work::Deliver(_), Outcome::Delivered) if receipt => (9, Verdict::Delivered),
+        (Work::Deliver(_), Outcome::Unknown) => (8, Verdict::Unknown),
+        (_, Outcome::Cancelled) => (2, Verdict::Cancelled),
+        (_, Outcome::Failed) => match &report.failure {
+            Some(f) => (3, Verdict::Failed(failure(stage_name(f.stage), f.class, &f.code, f.message.clone(), f.hint.as_deref()))),
+            None => return bad("ReportUnexpected", "could not use the runner's report: it says Failed and not why".to_owned()),
+        },
+        (_, outcome) => return bad("ReportUnexpected", format!("could not use the runner's report: a {} Job said {outcome:?} without its proof", stage.to_lowercase())),
+    };
+    (verdict.0, verdict.1, Some(report))
+}
+
+fn stage_name(stage: openreg_plan::report::Stage) -> &'static str {
+    use openreg_plan::report::Stage;
+    match stage {
+        Stage::Plan => "Plan",
+        Stage::Start => "Start",
+        Stage::Read => "Read",
+        Stage::Check => "Check",
+        Stage::Transform => "Transform",
+        Stage::Encode => "Encode",
+        Stage::Store => "Store",
+        Stage::Deliver => "Deliver",
+        Stage::Probe => "Probe",
+    }
+}
+
+/// The stage that a silent end belongs to.
+fn default_stage(work: Work) -> &'static str {
+    match work {
+        Work::Generate => "Read",
+        Work::Deliver(_) => "Deliver",
+    }
+}
+
+/// What it means that no pod left a report.
+fn silent(work: Work, job: Option<&Job>, pods: &[SeenPod], told: Option<Verdict>) -> RunFailure {
+    let stage = default_stage(work);
+    let words = || pods.iter().find_map(|p| p.pod.status.as_ref()?.message.clone());
+    if let Some(reason) = pods.iter().find_map(|p| given_up(&p.pod)) {
+        return failure(stage, Class::Transient, reason, words().unwrap_or_else(|| "the pod's node went away or gave the pod up".to_owned()), None);
+    }
+    let out_of_memory = pods.iter().any(|p| terminated(&p.pod).is_some_and(|t| t.reason.as_deref() == Some("OOMKilled")));
+    if deadline(job) && !out_of_memory {
+        return failure(
+            stage,
+            Class::Config,
+            "TimedOut",
+            "the Job ran past its deadline and was ended by Kubernetes, so that its message is lost",
+            Some("raise spec.execution.timeout of the Report (delivery.timeout of the Destination), or make the query faster"),
+        );
+    }
+    if let Some(Verdict::Failed(f)) = told {
+        return f;
+    }
+    // A kubelet that takes no more pods says so in the pod's own reason: OutOfcpu, NodeAffinity.
+    if let Some(reason) = pods.iter().filter(|p| !has_started(&p.pod)).find_map(|p| p.pod.status.as_ref()?.reason.clone()) {
+        return failure("Start", Class::Transient, &reason, words().unwrap_or_else(|| "the node did not take the pod".to_owned()), None);
+    }
+    match job {
+        None => failure(stage, Class::Transient, "JobLost", "the Job was deleted before its end was seen", None),
+        Some(_) => failure(stage, Class::Transient, "PodLost", "the pod went away without a message", None),
+    }
+}
+
+/// What a container's end without a usable message means.
+fn by_exit(work: Work, state: &ContainerStateTerminated) -> RunFailure {
+    let stage = default_stage(work);
+    let code = state.exit_code;
+    match (state.reason.as_deref(), code) {
+        (Some("OOMKilled"), _) => failure(
+            stage,
+            Class::Config,
+            "OutOfMemory",
+            "the runner used more memory than its limit and was killed",
+            Some("raise spec.execution.memory of the Report (at most 4Gi), or lower limits.batchBytes of the Connector"),
+        ),
+        (Some("StartError" | "ContainerCannotRun"), _) => failure(
+            "Start",
+            Class::Config,
+            "CannotRun",
+            format!("could not start the runner: {}", state.message.as_deref().unwrap_or("no reason was given")),
+            Some("check that OPENREG_RUNNER_IMAGE names the runner's image"),
+        ),
+        (_, 0) => failure(stage, Class::Internal, "NoReport", "the runner ended well and left no report", None),
+        (Some("ContainerStatusUnknown"), _) => failure(stage, Class::Transient, "PodLost", "the container's end could not be read", None),
+        (_, 137 | 143) => failure(stage, Class::Transient, "Killed", format!("the runner was killed (exit code {code}) and left no report"), None),
+        (_, code) => match exit::class(code) {
+            Some(class) => failure(stage, class, "NoReport", format!("the runner ended with exit code {code} and left no report"), None),
+            None => failure(stage, Class::Internal, "Crashed", format!("the runner crashed with exit code {code}"), Some("the pod's log says more; please report it")),
+        },
+    }
+}
+
+/// The runner's terminated state, if its container ended.
+pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find(|c| c.name == CONTAINER)?.state.as_ref()?.terminated.as_ref()
+}
+
+/// Whether the runner's container runs or ran.
+pub fn has_started(pod: &Pod) -> bool {
+    let state = pod.status.as_ref().and_then(|s| s.container_statuses.as_ref()?.iter().find(|c| c.name == CONTAINER)?.state.as_ref());
+    state.is_some_and(|s| s.running.is_some() || s.terminated.as_ref().is_some_and(|t| t.reason.as_deref() != Some("StartError")))
+}
+
+/// Whether the pod has reached its end, with or without a container that ran.
+pub fn is_over(pod: &Pod) -> bool {
+    terminated(pod).is_some() || matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
+}
+
+/// Why a pod was given up by its node or by the cluster, if it was.
+fn given_up(pod: &Pod) -> Option<&'static str> {
+    let status = pod.status.as_ref()?;
+    match status.reason.as_deref() {
+        Some("Evicted") => return Some("Evicted"),
+        Some("NodeLost") => return Some("NodeLost"),
+        Some("NodeShutdown" | "Shutdown" | "Terminated") => return Some("NodeShutdown"),
+        _ => {}
+    }
+    let disrupted = status.conditions.as_ref()?.iter().find(|c| c.type_ == "DisruptionTarget" && c.status == "True")?;
+    Some(match disrupted.reason.as_deref() {
+        Some("PreemptionByScheduler") => "Preempted",
+        Some("EvictionByEvictionAPI" | "TerminationByKubelet") => "Evicted",
+        Some("DeletionByTaintManager" | "DeletionByPodGC") => "NodeLost",
+        _ => "Disrupted",
+    })
+}
+
+/// Why a Job is over, `Complete` or `Failed` with its reason, if it is. FailureTarget does not count: pods may still run.
+pub fn finished(job: &Job) -> Option<&str> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|c| (c.type_ == "Complete" || c.type_ == "Failed") && c.status == "True").map(|c| c.reason.as_deref().unwrap_or(&c.type_))
+}
+
+/// Whether a Job is over and none of its pods is still ending.
+pub fn is_settled(job: &Job) -> bool {
+    finished(job).is_some() && job.status.as_ref().and_then(|s| s.terminating).unwrap_or(0) == 0
+}
+
+fn deadline(job: Option<&Job>) -> bool {
+    job.and_then(finished) == Some("DeadlineExceeded")
+}

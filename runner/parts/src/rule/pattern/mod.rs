@@ -1,0 +1,5 @@
+//! pattern: a text column matches a regular expression as a whole.
+
+mod options;
+
+pub use options::PatternOptions;

@@ -1,0 +1,11 @@
+//! What the cluster tests stand on: a namespace a test, things to apply, waits that say what they saw.
+//!
+//! The tests need a cluster on which OpenReg and the development services run (`make test` makes one), named by
+//! KUBECONFIG. They use OpenReg as people do: `kubectl`, custom resources and the API over HTTP, never its insides.
+
+pub mod fixture;
+pub mod kubectl;
+pub mod services;
+pub mod tenant;
+
+pub use tenant::Tenant;

@@ -1,0 +1,10 @@
+import { moment } from '@/lib/format'
+
+export function Time({ at }: { at: string | null | undefined }) {
+  if (at === null || at === undefined) return <span className="text-soft">–</span>
+  return (
+    <time dateTime={at} title={at} className="whitespace-nowrap">
+      {moment(at)}
+    </time>
+  )
+}
