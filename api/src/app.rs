@@ -24,6 +24,8 @@ pub enum Change {
     },
     /// Changes may have been missed.
     Gap,
+    /// The server stops.
+    Stop,
 }
 
 /// What every handler may use. Cheap to clone.

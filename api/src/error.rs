@@ -171,6 +171,9 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
+        if error.is_bad_text() {
+            return Self::BadRequest("a value of the request has a character that cannot be kept: NUL".to_owned());
+        }
         if error.is_outage() { Self::Unavailable { action: "answer", what: "the database", source: Box::new(error) } } else { Self::internal(error) }
     }
 }

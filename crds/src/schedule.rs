@@ -104,6 +104,9 @@ pub struct ScheduleStatus {
     /// The generation that the conditions judge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Every slot up to here is decided; a change of the spec moves it on, so that nothing fires retroactively.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_until: Option<Time>,
     /// The slot decided last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_slot: Option<Time>,

@@ -5,6 +5,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 
 use crate::metrics::Metrics;
+use crate::policies::Policies;
 use crate::stores::Stores;
 
 /// What the operator was told at its start.
@@ -33,6 +34,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// What is known of the cluster.
     pub stores: Stores,
+    /// Which network policies were applied.
+    pub policies: Policies,
     /// Writes Events.
     pub recorder: Recorder,
 }

@@ -16,6 +16,7 @@ mod labels;
 mod leader;
 mod metrics;
 mod pod;
+mod policies;
 mod run_gauges;
 mod stores;
 mod telemetry;
@@ -62,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
         config: cli.config(),
         metrics: metrics.clone(),
         stores: stores.clone(),
+        policies: policies::Policies::default(),
     });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity, "openreg-operator starts");
 

@@ -150,7 +150,7 @@ stores! {
     /// Its accepted contents.
     versions: crds::ReportVersion, watcher::Config::default(), nothing;
     /// When.
-    schedules: crds::Schedule, watcher::Config::default(), nothing;
+    schedules: crds::Schedule, watcher::Config::default(), keep_edits;
     /// Runs.
     runs: crds::ReportRun, watcher::Config::default(), nothing;
     /// Namespaces that are tenants; without spec and status.
@@ -173,21 +173,33 @@ impl Stores {
     }
 }
 
-fn nothing<K>(_: &mut K) {}
+fn nothing<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// Of the managed fields only who wrote when, without the fields: a schedule must know when its spec was changed.
+fn keep_edits(schedule: &mut crds::Schedule) {
+    for entry in schedule.metadata.managed_fields.iter_mut().flatten() {
+        entry.fields_v1 = None;
+    }
+}
 
 fn prune_namespace(namespace: &mut Namespace) {
+    nothing(namespace);
     namespace.metadata.annotations = None;
     namespace.spec = None;
     namespace.status = None;
 }
 
 fn prune_job(job: &mut Job) {
+    nothing(job);
     if let Some(spec) = &mut job.spec {
         spec.template = k8s_openapi::api::core::v1::PodTemplateSpec::default();
     }
 }
 
 fn prune_pod(pod: &mut Pod) {
+    nothing(pod);
     let node_name = pod.spec.take().and_then(|spec| spec.node_name);
     pod.spec = Some(k8s_openapi::api::core::v1::PodSpec { node_name, ..k8s_openapi::api::core::v1::PodSpec::default() });
     pod.metadata.annotations = None;
@@ -222,7 +234,6 @@ async fn fill<K>(
         };
         let Some(event) = guarded(event, &cache, &plural, &metrics) else { continue };
         let event = event.modify(|object| {
-            object.meta_mut().managed_fields = None;
             if let Some(annotations) = &mut object.meta_mut().annotations {
                 annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
             }

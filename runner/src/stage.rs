@@ -1,6 +1,5 @@
 //! What stops a stage: an error with its stage, or the word to stop. The chain of causes is printed here, once.
 
-use std::borrow::Cow;
 use std::error::Error;
 
 use openreg_parts::error::{Class, Classified};
@@ -15,7 +14,7 @@ pub struct StageError {
     /// Who can mend it.
     pub class: Class,
     /// A stable CamelCase word.
-    pub code: Cow<'static, str>,
+    pub code: String,
     /// What happened, the causes included.
     pub message: String,
     /// What to do next.
@@ -25,12 +24,17 @@ pub struct StageError {
 impl StageError {
     /// `error`, as it stopped `stage`.
     pub fn new(stage: Stage, error: &(impl Classified + 'static)) -> Self {
-        Self { stage, class: error.class(), code: Cow::Borrowed(error.code()), message: chain(error), hint: error.hint() }
+        Self { stage, class: error.class(), code: error.code().to_owned(), message: chain(error), hint: error.hint() }
+    }
+
+    /// Puts the name of `stage` on an error; for `map_err`.
+    pub fn at<E: Classified + 'static>(stage: Stage) -> impl Fn(E) -> Self {
+        move |error| Self::new(stage, &error)
     }
 
     /// An error that has no type of its own.
     pub fn plain(stage: Stage, class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { stage, class, code: Cow::Borrowed(code), message: message.into(), hint: None }
+        Self { stage, class, code: code.to_owned(), message: message.into(), hint: None }
     }
 
     /// The same error with what to do next.
@@ -47,7 +51,7 @@ impl StageError {
 
     /// As the termination message says it.
     pub fn failure(&self) -> Failure {
-        Failure { stage: self.stage, class: self.class, code: self.code.clone().into_owned(), message: shortened(&self.message), hint: self.hint.as_deref().map(shortened) }
+        Failure { stage: self.stage, class: self.class, code: self.code.clone(), message: shortened(&self.message), hint: self.hint.as_deref().map(shortened) }
     }
 }
 
@@ -60,18 +64,6 @@ pub enum Stop {
     /// It failed.
     #[error(transparent)]
     Failed(#[from] StageError),
-}
-
-/// Puts a stage's name on an error.
-pub trait AtStage<T> {
-    /// The same result, its error named after `stage`.
-    fn at(self, stage: Stage) -> Result<T, StageError>;
-}
-
-impl<T, E: Classified + 'static> AtStage<T> for Result<T, E> {
-    fn at(self, stage: Stage) -> Result<T, StageError> {
-        self.map_err(|e| StageError::new(stage, &e))
-    }
 }
 
 /// The error's text and those of its causes, each once.
@@ -109,8 +101,8 @@ mod tests {
 
     #[test]
     fn the_chain_is_printed_once() {
-        let error = Err::<(), _>(Outer(std::io::Error::other("it is locked"))).at(Stage::Read).unwrap_err();
+        let error = StageError::at(Stage::Read)(Outer(std::io::Error::other("it is locked")));
         assert_eq!(error.message, "could not open the door: it is locked");
-        assert_eq!((error.class, error.code.as_ref(), error.stage), (Class::Transient, "DoorShut", Stage::Read));
+        assert_eq!((error.class, error.code.as_str(), error.stage), (Class::Transient, "DoorShut", Stage::Read));
     }
 }

@@ -23,6 +23,11 @@ clean() {
 }
 trap 'clean; rm -rf "$out"' EXIT
 
+# What an earlier run left may still be on its way out.
+for namespace in $tenant $release; do
+    [ -z "$(kubectl get namespace "$namespace" -o 'jsonpath={.metadata.deletionTimestamp}' 2>/dev/null)" ] || kubectl wait --for=delete "namespace/$namespace" --timeout=60s >/dev/null
+done
+
 # 1. The API server takes the definitions and everything the chart can render.
 helm template openreg-crds charts/openreg-crds -n openreg-system --kube-version 1.34.0 >"$out/crds.yaml"
 if kubectl apply --server-side --force-conflicts --dry-run=server -f "$out/crds.yaml" >"$out/log" 2>&1; then ok; else bad "the definitions"; fi
@@ -43,14 +48,15 @@ before=$(key)
 helm upgrade $release charts/openreg -n $release --reuse-values >"$out/log" 2>&1
 if [ -n "$before" ] && [ "$before" = "$(key)" ]; then ok; else bad "an upgrade changed the key that signs tokens"; fi
 
-# 2. Rights. account | yes or no | verb | resource | where (tenant, own, or a namespace that is no tenant)
+# 2. Rights. account | yes or no | verb | resource[/subresource][:name] | where (tenant, own, or a namespace that is no tenant)
 while read -r account want verb resource where; do
     [[ -n $account && $account != \#* ]] || continue
     case $where in tenant) namespace=$tenant ;; own) namespace=$release ;; *) namespace=default ;; esac
     # To kubectl what follows a slash is an object's name.
     sub=${resource#*/}
     [ "$sub" != "$resource" ] || sub=
-    got=$(kubectl auth can-i "$verb" "${resource%/*}" --subresource="$sub" -n $namespace --as "system:serviceaccount:$release:$release-$account" 2>"$out/log")
+    resource=${resource%/*}
+    got=$(kubectl auth can-i "$verb" "${resource/:/\/}" --subresource="$sub" -n $namespace --as "system:serviceaccount:$release:$release-$account" 2>"$out/log")
     if [ "$got" = "$want" ]; then ok; else bad "$account: may it $verb $resource in $where? $got, not $want"; fi
 done <<'END'
 operator yes create jobs.batch tenant
@@ -81,7 +87,9 @@ operator yes create events.events.k8s.io tenant
 operator no get secrets tenant
 operator no list secrets tenant
 operator no get secrets own
-operator yes update leases.coordination.k8s.io own
+operator yes create leases.coordination.k8s.io own
+operator yes update leases.coordination.k8s.io:openreg-charts-test-operator own
+operator no update leases.coordination.k8s.io:another own
 operator no update leases.coordination.k8s.io tenant
 api yes create reportruns.openreg.io tenant
 api yes patch reportruns.openreg.io tenant
@@ -100,7 +108,7 @@ recorder no delete reportruns.openreg.io tenant
 recorder no patch reports.openreg.io tenant
 recorder no get secrets tenant
 recorder no get secrets own
-recorder yes update leases.coordination.k8s.io own
+recorder no update leases.coordination.k8s.io own
 END
 
 # 3. Admission. Everybody here may do everything with our kinds, so that the policies alone decide.

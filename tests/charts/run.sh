@@ -69,7 +69,7 @@ count "promises" "$python/bin/python3" "$here/checks.py" "$out"/{crds,default,fu
 # What is switched on is there, what is switched off is not.
 kinds() { grep -c "^kind: $2$" "$out/$1.yaml"; }
 for want in "default PodMonitor 0" "full PodMonitor 1" "full PrometheusRule 1" "bare PrometheusRule 0" "bare NetworkPolicy 0" "bare ValidatingAdmissionPolicy 0" \
-    "default ValidatingAdmissionPolicy 3" "default PodDisruptionBudget 3" "bare PodDisruptionBudget 0" "default RoleBinding 2" "full RoleBinding 11" \
+    "default ValidatingAdmissionPolicy 3" "default PodDisruptionBudget 3" "bare PodDisruptionBudget 0" "default RoleBinding 1" "full RoleBinding 10" \
     "full Namespace 1" "full Secret 0" "default Secret 1"; do
     read -r file kind number <<<"$want"
     if [ "$(kinds "$file" "$kind")" = "$number" ]; then ok; else bad "$file: $kind $(kinds "$file" "$kind") times, not $number"; fi

@@ -9,7 +9,7 @@ image=docker.io/library/debian:bookworm-slim
 if [ "${1:-}" = --tag ]; then image=$2; shift 2; fi
 packages=$(IFS=,; echo "$*")
 label=test-cluster.packages
-if [ "$(images inspect --type image --format "{{index .OCIv1.Config.Labels \"$label\"}}" $image 2>/dev/null)" = "-$packages" ]; then
+if [ "$(images inspect --type image --format "{{index .OCIv1.Config.Labels \"$label\"}}" "$image" 2>/dev/null)" = "-$packages" ]; then
     echo "$image: there already"; exit
 fi
 start=$SECONDS
@@ -22,11 +22,13 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' | s
 log=$CACHE/debootstrap.log
 echo "$image: making it from Debian packages"
 debootstrap --variant=minbase ${packages:+--include="$packages"} bookworm "$root" "$mirror" >"$log" 2>&1 || { tail -n 10 "$log" >&2; fail "debootstrap failed; its log is $log"; }
-# What no program in an image reads, as in the slim image of the same name: manuals, translations, apt's own caches.
-rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/{apt,bootstrap.log,dpkg.log} \
-    "$root"/usr/share/{doc,man,locale,info}/* "${root:?}"/{dev,proc,sys,tmp}/*
+# What no program in an image reads, as in the slim image of the same name: manuals, translations, apt's own caches;
+# licences stay.
+rm -rf "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/lib/apt/lists/* "$root"/var/log/{apt,bootstrap.log,dpkg.log} \
+    "$root"/usr/share/{man,locale,info,groff,lintian}/* "${root:?}"/{dev,proc,sys,tmp}/*
+find "$root/usr/share/doc" -type f ! -name copyright -delete
 container=$(images from scratch)
 images add --quiet "$container" "$root" / >/dev/null
 images config --cmd /bin/bash --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --label "$label=-$packages" "$container"
-images commit --quiet --rm "$container" $image >/dev/null
+images commit --quiet --rm "$container" "$image" >/dev/null
 echo "$image: made in $((SECONDS - start)) s"

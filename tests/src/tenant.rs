@@ -62,7 +62,7 @@ impl Tenant {
         }))?;
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await?;
         let tenant = Self { client, namespace };
-        tenant.apply(&services::tenant_setup(&tenant.namespace).await?).await?;
+        tenant.apply(&services::tenant_setup(&tenant.client, &tenant.namespace).await?).await?;
         Ok(tenant)
     }
 

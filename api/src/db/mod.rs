@@ -55,6 +55,11 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// Whether a value of the request is one that no text column can hold: a NUL character.
+    pub fn is_bad_text(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(e)) if e.code().is_some_and(|c| c == "22021" || c == "22P05"))
+    }
+
     /// Whether the database does not answer, so that the same request may succeed later.
     pub fn is_outage(&self) -> bool {
         match self {

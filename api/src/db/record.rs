@@ -54,23 +54,34 @@ impl Db {
         Ok(found.unwrap_or(false))
     }
 
-    /// Marks the runs that have not ended and of which there is no object any more. Only runs made before `before` are
-    /// looked at: the list of objects is as old as that.
-    pub async fn mark_lost(&self, tenant: Uuid, alive: &[Uuid], before: jiff::Timestamp) -> Result<Vec<Uuid>, DbError> {
+    /// The runs that have not ended and were made before `before`.
+    pub async fn open_runs(&self, tenant: Uuid, before: jiff::Timestamp) -> Result<Vec<Uuid>, DbError> {
         let mut tx = self.tenant(tenant).await?;
-        let lost: Vec<Uuid> = sqlx::query_scalar(
-            "UPDATE runs SET lost_at = now(), updated_at = now() WHERE tenant = openreg_tenant() AND outcome IS NULL AND lost_at IS NULL
-             AND created_at < $2::text::timestamptz AND id <> ALL ($1) RETURNING id",
+        let open = sqlx::query_scalar("SELECT id FROM runs WHERE tenant = openreg_tenant() AND outcome IS NULL AND lost_at IS NULL AND created_at < $1::text::timestamptz")
+            .bind(before.to_string())
+            .fetch_all(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(open)
+    }
+
+    /// Marks runs whose objects are gone although they have not ended.
+    pub async fn mark_lost(&self, tenant: Uuid, runs: &[Uuid]) -> Result<(), DbError> {
+        let mut tx = self.tenant(tenant).await?;
+        let marked: Vec<Uuid> = sqlx::query_scalar(
+            "UPDATE runs SET lost_at = now(), updated_at = now() WHERE tenant = openreg_tenant() AND id = ANY ($1) AND outcome IS NULL AND lost_at IS NULL RETURNING id",
         )
-        .bind(alive)
-        .bind(before.to_string())
+        .bind(runs)
         .fetch_all(&mut *tx)
         .await?;
-        for run in &lost {
+        for run in &marked {
+            sqlx::query("SELECT pg_notify($1, $2)").bind(RUNS_CHANNEL).bind(format!("{tenant} {run}")).execute(&mut *tx).await?;
+        }
+        for run in &marked {
             audit::append_once(&mut tx, tenant, &audit::New::by_recorder("run.lost", format!("run/{run}"), serde_json::json!({}))).await?;
         }
         tx.commit().await?;
-        Ok(lost)
+        Ok(())
     }
 }
 

@@ -26,6 +26,8 @@ use openreg_parts::error::Problem;
 const COOKIE: &str = "openreg_refresh";
 const REFUSED: ApiError = ApiError::Unauthorized("tenant, user or password is wrong");
 const OVER: ApiError = ApiError::Unauthorized("the session is over: log in again");
+/// How long a refusal takes, whatever it is for: longer than the hash and the statements, which differ by who exists.
+const REFUSAL: std::time::Duration = std::time::Duration::from_millis(250);
 /// Names of tenants that do not exist are counted under an identity made of the name, so that their answers are the same.
 const UNKNOWN_TENANTS: Uuid = Uuid::from_u128(0x6f70_656e_7265_672d_756e_6b6e_6f77_6e00);
 
@@ -119,7 +121,17 @@ impl From<&Session> for Me {
     (status = 401, description = "Tenant, user or password is wrong", body = crate::error::ProblemDocument, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts for this name; Retry-After says when", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
 pub async fn login(State(app): State<App>, Body(request): Body<LoginRequest>) -> Result<Response, ApiError> {
-    if request.password.len() > password::MAX_LENGTH || request.user.len() > 64 || request.tenant.len() > 63 {
+    let begun = tokio::time::Instant::now();
+    let answer = admit(app, request).await;
+    if matches!(answer, Err(ApiError::Unauthorized(_))) {
+        tokio::time::sleep_until(begun + REFUSAL).await;
+    }
+    answer
+}
+
+async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
+    let printable = |text: &str| !text.chars().any(char::is_control);
+    if !printable(&request.user) || !printable(&request.tenant) || request.password.len() > password::MAX_LENGTH || request.user.len() > 64 || request.tenant.len() > 63 {
         return Err(REFUSED);
     }
     let known = app.db.tenant_named(&request.tenant).await?;

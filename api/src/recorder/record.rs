@@ -49,7 +49,7 @@ pub fn record(tenant: &Tenant, run: &ReportRun) -> Result<RunRecord, RecordError
         return Err(RecordError::Namespace { found: namespace, tenant: tenant.namespace.clone() });
     }
     let id = Uuid::try_parse(&run.spec.id).map_err(|_| RecordError::Id)?;
-    let detail = detail(id, run);
+    let detail = printable(detail(id, run));
     let terminal = is_terminal(run);
     let entries = entries(&detail, terminal);
     Ok(RunRecord { tenant: tenant.uid, namespace, detail, entries, terminal })
@@ -130,6 +130,23 @@ fn detail(id: Uuid, run: &ReportRun) -> RunDetail {
         rules: Vec::new(),
         artifacts: Vec::new(),
         deliveries: status.deliveries.iter().map(delivery).collect(),
+    }
+}
+
+/// Without NUL characters, which the database cannot hold and a custom resource can: a run must not stay unrecorded for one.
+fn printable(detail: RunDetail) -> RunDetail {
+    fn clean(value: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value::{Array, Object, String};
+        match value {
+            String(text) => String(text.replace('\0', "\u{fffd}")),
+            Array(items) => Array(items.into_iter().map(clean).collect()),
+            Object(members) => Object(members.into_iter().map(|(k, v)| (k.replace('\0', "\u{fffd}"), clean(v))).collect()),
+            other => other,
+        }
+    }
+    match serde_json::to_value(&detail) {
+        Ok(value) if value.to_string().contains("\\u0000") => serde_json::from_value(clean(value)).unwrap_or(detail),
+        _ => detail,
     }
 }
 

@@ -86,3 +86,11 @@ fn the_same_object_gives_the_same_record() {
         "failure": {"stage": "Read", "class": "Config", "code": "PasswordRefused", "message": "m"}}));
     assert_eq!(record(&tenant(), &r), record(&tenant(), &r));
 }
+
+#[test]
+fn what_the_database_cannot_hold_is_replaced() {
+    let mut r = run(json!({"failure": {"stage": "Read", "class": "Config", "code": "X", "message": "a\u{0}b"}, "deliveries": [{"destination": "d", "state": "Unknown", "remote": "/\u{0}"}]}));
+    r.spec.parameters = Some([("lei".to_owned(), "\u{0}".to_owned())].into());
+    let text = format!("{:?}", record(&tenant(), &r).unwrap());
+    assert!(!text.contains("\\0") && text.contains("a\u{fffd}b"), "{text}");
+}

@@ -57,32 +57,3 @@ system:serviceaccount:{{ $root.Release.Namespace }}:{{ include "openreg.fullname
 yes
 {{- end -}}
 {{- end -}}
-
-{{/* The right to lead, in the release's own namespace: (list $ "operator"). */}}
-{{- define "openreg.leaseRole" -}}
-{{- $root := index . 0 -}}
-{{- $name := printf "%s-%s" (include "openreg.fullname" $root) (index . 1) -}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: {{ $name }}-lease
-  namespace: {{ $root.Release.Namespace }}
-  labels:
-    {{- include "openreg.labels" . | nindent 4 }}
-rules:
-  - apiGroups: [coordination.k8s.io]
-    resources: [leases]
-    verbs: [get, create, patch, update]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: {{ $name }}-lease
-  namespace: {{ $root.Release.Namespace }}
-  labels:
-    {{- include "openreg.labels" . | nindent 4 }}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $name }}-lease}
-subjects:
-  - {kind: ServiceAccount, name: {{ $name }}, namespace: {{ $root.Release.Namespace }}}
-{{- end -}}

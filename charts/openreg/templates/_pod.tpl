@@ -112,6 +112,14 @@ readinessProbe:
   env:
     {{- include "openreg.env" (list . .Values.api) | nindent 4 }}
     {{- include "openreg.databaseEnv" . | nindent 4 }}
+    {{- with .Values.database.ownerSecretKey }}
+    - name: OPENREG_OWNER_DATABASE_URL
+      valueFrom: {secretKeyRef: {name: {{ $.Values.database.secretName }}, key: {{ . }}}}
+    {{- end }}
+    {{- with .Values.database.appLogin }}
+    - name: OPENREG_APP_LOGIN
+      value: {{ . | quote }}
+    {{- end }}
   securityContext:
     {{- include "openreg.containerSecurity" . | nindent 4 }}
   resources:

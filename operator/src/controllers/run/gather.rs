@@ -137,8 +137,10 @@ async fn attempt_of<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &s
     let mut pods: Vec<SeenPod> =
         from.view.pods(namespace, name).into_iter().filter(|p| job_uid(p).as_ref() == Some(uid)).map(|pod| SeenPod { pod, gone: false }).collect();
     let settled = job.as_deref().is_none_or(is_settled);
-    if settled && !pods.iter().any(|p| is_over(&p.pod)) {
-        // The Job is over or gone and no pod is known to be: ask, so that what is absent is gone for good.
+    let silent = settled && !pods.iter().any(|p| is_over(&p.pod));
+    let overdue = !settled && is_overdue(facts, attempt) && !pods.iter().any(|p| has_started(&p.pod));
+    if silent || overdue {
+        // Over, gone or late, and the cache does not show why: ask, so that what is absent is known to be.
         pods = from.cluster.list_pods(namespace, uid).await?.into_iter().map(|pod| SeenPod { pod: Arc::new(pod), gone: false }).collect();
         facts.confirmed.insert(uid.clone());
     }
@@ -151,21 +153,22 @@ async fn attempt_of<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &s
     if let Some(job) = job {
         facts.jobs.insert(name.clone(), job);
     }
-    if !settled {
-        events(from, namespace, facts, attempt, uid).await?;
+    if overdue {
+        events(from, namespace, facts, uid).await?;
     }
     Ok(())
 }
 
+/// Whether the attempt should have started by now, and nobody has said yet that it did not.
+fn is_overdue(facts: &Facts, attempt: &Attempt) -> bool {
+    facts.now >= observe::deadline(facts, attempt) && attempt.ended.is_none() && !facts.stopping()
+}
+
 /// Events, once, at the startup deadline, when the pods do not say themselves why nothing has started.
-async fn events<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str, facts: &mut Facts, attempt: &Attempt, uid: &str) -> Answer<()> {
+async fn events<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str, facts: &mut Facts, uid: &str) -> Answer<()> {
     let pods: Vec<_> = facts.pods_of(uid).iter().filter(|p| !p.gone).map(|p| Arc::clone(&p.pod)).collect();
-    let overdue = facts.now >= observe::deadline(facts, attempt) && attempt.ended.is_none() && !facts.stopping();
-    if !overdue || pods.iter().any(|p| has_started(p)) {
-        return Ok(());
-    }
     let borrowed: Vec<_> = pods.iter().map(AsRef::as_ref).collect();
-    if startup::needs_events(&borrowed) {
+    if !pods.iter().any(|p| has_started(p)) && startup::needs_events(&borrowed) {
         let about = pods.first().and_then(|p| p.uid()).unwrap_or_else(|| uid.to_owned());
         facts.events.insert(uid.to_owned(), from.cluster.list_events(namespace, &about).await?);
     }

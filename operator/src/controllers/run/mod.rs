@@ -22,10 +22,10 @@ mod gather;
 mod launch;
 mod memory;
 mod observe;
-mod outcome;
+pub(super) mod outcome;
 mod planning;
 mod references;
-mod startup;
+pub(super) mod startup;
 mod status;
 mod tell;
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub fn observe(facts: &Facts, work: Work, attempt: &Attempt) -> Seen {
         None if alive => Seen::Ending,
         None => Seen::Over(Box::new(end(facts, work, attempt, None))),
         Some(job) if is_settled(job) => {
-            let known = pods.iter().any(|p| is_over(&p.pod)) || facts.confirmed.contains(uid);
+            let known = pods.iter().any(|p| p.gone || is_over(&p.pod)) || facts.confirmed.contains(uid);
             // Job and Pods come over two watches: the pod's last state may be on its way.
             if known && !alive { Seen::Over(Box::new(end(facts, work, attempt, Some(job)))) } else { Seen::Ending }
         }
@@ -61,7 +61,9 @@ fn end(facts: &Facts, work: Work, attempt: &Attempt, job: Option<&Job>) -> End {
     // Removed because it could not start, and it never did: the reason was written down before the Job was removed.
     if is_condemned(attempt) && end.report.is_none() && !pods.iter().any(|p| has_started(&p.pod)) {
         let reason = condemnation(facts, work).unwrap_or_else(|| failure("Start", Class::Transient, "PodNotStarted", "the pod did not start in time", None));
-        end = End { verdict: Verdict::Failed(reason), report: None, pods: end.pods, seen: true, certain: true };
+        // A pod that was there and is not known any more (a restart came between) may have started in the last moment.
+        let sure = !pods.is_empty() || startup::is_without_pod(&reason.code);
+        end = End { verdict: Verdict::Failed(reason), report: None, pods: end.pods, seen: sure, certain: sure || work == Work::Generate };
     }
     // The pod was told to stop, and not because somebody wanted the run stopped: a drained node.
     if end.verdict == Verdict::Cancelled && !facts.stopping() {

@@ -69,7 +69,8 @@ pub fn judge(work: Work, job: Option<&Job>, pods: &[SeenPod]) -> End {
         None => false,
     });
     let job_ended = job.is_some_and(|j| finished(j).is_some());
-    let seen = !lost && (job_ended || (!vanished && !pods.is_empty()));
+    // With no pod known at all, a Job that failed may have failed because its node was lost.
+    let seen = !lost && !pods.is_empty() && (job_ended || !vanished);
     let mut pods_ended = ended;
     if seen {
         pods_ended.extend(pods.iter().filter_map(|p| p.pod.uid()));

@@ -58,6 +58,12 @@ fn prepare(facts: &Facts, version: &ReportVersion) -> Planned {
     }
 }
 
+/// The plan by the rules that the command line and the API use too.
+fn resolved(facts: &Facts, version: &ReportVersion) -> Result<RunPlan, Vec<Problem>> {
+    let (Some(tenant), Some(store)) = (&facts.tenant, &facts.store) else { return Err(Vec::new()) };
+    openreg_resolve::resolve(&openreg_resolve::Inputs { run: &facts.run, version, tenant, store, connectors: &facts.connectors, destinations: &facts.destinations })
+}
+
 /// The first problem in full, and how many more there are.
 fn invalid(problems: &[Problem]) -> RunFailure {
     let message = match problems {

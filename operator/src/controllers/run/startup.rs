@@ -21,6 +21,11 @@ pub fn reason(pods: &[&Pod], events: &[Event], seconds: u64) -> RunFailure {
     }
 }
 
+/// Whether a code stands for a Job that had made no pod at all.
+pub fn is_without_pod(code: &str) -> bool {
+    matches!(code, "QuotaExceeded" | "PodSecurityViolated" | "ServiceAccountMissing" | "PodForbidden" | "PodNotCreated")
+}
+
 /// Whether Events are needed to know why: the pods do not say it themselves.
 pub fn needs_events(pods: &[&Pod]) -> bool {
     pods.iter().all(|pod| of_pod(pod).is_none())

@@ -1,6 +1,14 @@
-//! The files that regulators want. The registry of formats is the enum below.
+//! The files that regulators want. The registry of formats is the enum below; with feature
+//! `runtime`, [`encoder`] makes the member.
 
 pub mod csv;
+#[cfg(feature = "runtime")]
+mod contract;
+#[cfg(feature = "runtime")]
+pub(crate) mod text;
+
+#[cfg(feature = "runtime")]
+pub use contract::{EncodeError, Encoder, encoder};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

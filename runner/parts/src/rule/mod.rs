@@ -1,8 +1,27 @@
-//! What the data must pass. The registry of rules is the enum below.
+//! What the data must pass. The registry of rules is the enum below; with feature `runtime`, [`build`] makes the member.
 
+#[cfg(feature = "runtime")]
+mod engine;
+#[cfg(feature = "runtime")]
+mod found;
+#[cfg(feature = "runtime")]
+mod key;
 pub mod not_null;
+#[cfg(feature = "runtime")]
+mod order;
 pub mod pattern;
+#[cfg(all(test, feature = "runtime"))]
+mod tests;
 pub mod unique;
+
+#[cfg(feature = "runtime")]
+pub use engine::{Batch, Rule, RuleError, Scratch, build};
+#[cfg(feature = "runtime")]
+pub use found::{Found, SAMPLE, Violations};
+#[cfg(feature = "runtime")]
+pub use key::KeyColumns;
+#[cfg(feature = "runtime")]
+pub use order::{OrderCheck, OrderError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -9,16 +9,18 @@ pub mod sqlite;
 mod error;
 #[cfg(feature = "runtime")]
 mod local_time;
-#[cfg(feature = "runtime")]
+#[cfg(feature = "check")]
 mod placeholders;
 #[cfg(feature = "runtime")]
 mod stream;
 
 pub use bound::Bound;
+#[cfg(feature = "check")]
+pub use placeholders::names as placeholder_names;
 #[cfg(feature = "runtime")]
 pub use error::SourceError;
 #[cfg(feature = "runtime")]
-pub use stream::{Access, Query, Source, open, probe};
+pub use stream::{Access, NUMBER_AS_TEXT, Query, Source, open, probe};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -125,4 +127,15 @@ impl SourceLimits {
 pub enum ColumnType {
     /// An exact decimal: `[precision, scale]`, at most 38 digits. A value that does not fit is an error, never rounded.
     Decimal(#[schemars(length(min = 2, max = 2), inner(range(min = 0, max = 38)))] Vec<u8>),
+}
+
+impl ColumnType {
+    /// Precision and scale, or why they cannot be used.
+    pub fn decimal(&self) -> Result<(u8, u8), String> {
+        let Self::Decimal(parts) = self;
+        match parts.as_slice() {
+            [precision @ 1..=38, scale] if scale <= precision => Ok((*precision, *scale)),
+            _ => Err("decimal needs a precision from 1 to 38 and a scale not above it".to_owned()),
+        }
+    }
 }

@@ -10,6 +10,11 @@ pub(crate) struct Numbered {
     pub(crate) names: Vec<String>,
 }
 
+/// The names of the placeholders in a query, each once, in the order of their first use.
+pub fn names(query: &str) -> Vec<String> {
+    number(query, '$').names
+}
+
 /// Rewrites `text`; a placeholder becomes `sign` and its number.
 pub(crate) fn number(text: &str, sign: char) -> Numbered {
     let bytes = text.as_bytes();

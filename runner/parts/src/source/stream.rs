@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 
 use super::{Bound, ColumnType, SourceError, SourceLimits, SourceOptions, postgres, sqlite};
@@ -52,10 +52,63 @@ pub async fn open(options: &SourceOptions, access: Access<'_>, query: Query<'_>)
 }
 
 /// Logs in, begins a read-only transaction and selects 1.
-pub async fn probe(options: &SourceOptions, limits: &SourceLimits, credentials: Option<&SecretFiles>) -> Result<(), SourceError> {
+pub async fn probe(options: &SourceOptions, credentials: Option<&SecretFiles>, limits: &SourceLimits) -> Result<(), SourceError> {
     let (parameters, columns) = (BTreeMap::new(), BTreeMap::new());
     let access = Access { credentials, limits, time_zone: "UTC" };
     let mut source = open(options, access, Query { text: "SELECT 1 AS one", parameters: &parameters, columns: &columns }).await?;
     while source.next().await?.is_some() {}
     Ok(())
+}
+
+/// Metadata of a field whose text is a number that has no declared precision: its order is not that of its text.
+pub const NUMBER_AS_TEXT: &str = "openreg.numberAsText";
+
+/// The type of instants.
+pub(crate) fn timestamp_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The values of `names`, each checked to be what it says.
+pub(super) fn bound_values<'a>(names: &[String], parameters: &'a BTreeMap<String, Bound>) -> Result<Vec<&'a Bound>, SourceError> {
+    let invalid = |name: &String, reason: &str| SourceError::ParameterInvalid { name: name.clone(), reason: reason.to_owned() };
+    let mut values = Vec::with_capacity(names.len());
+    for name in names {
+        let value = parameters.get(name).ok_or_else(|| invalid(name, "the report declares no such parameter"))?;
+        let wrong = match value {
+            Bound::String(t) if t.contains('\0') => Some("it contains a zero byte"),
+            Bound::Integer(t) if t.parse::<i64>().is_err() => Some("it is not a 64-bit integer"),
+            Bound::Decimal(t) if !is_decimal(t) => Some("it is not a decimal number"),
+            Bound::Date(t) if t.parse::<jiff::civil::Date>().is_err() => Some("it is not a date"),
+            Bound::DateTime(t) if t.parse::<jiff::Timestamp>().is_err() => Some("it is not an instant with a zone"),
+            _ => None,
+        };
+        match wrong {
+            Some(reason) => return Err(invalid(name, reason)),
+            None => values.push(value),
+        }
+    }
+    Ok(values)
+}
+
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    !whole.is_empty() && !fraction.is_empty() && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_what_they_say() {
+        let wrong = |value: Bound| bound_values(&["a".to_owned()], &BTreeMap::from([("a".to_owned(), value)])).is_err();
+        for good in [Bound::Integer("-5".into()), Bound::Decimal("1.50".into()), Bound::Date("2026-03-02".into()), Bound::DateTime("2026-03-02T00:00:00Z".into()), Bound::Boolean(true), Bound::String("x' or 1=1".into())] {
+            assert!(!wrong(good.clone()), "{good:?}");
+        }
+        for bad in [Bound::Integer("5.0".into()), Bound::Decimal("1e5".into()), Bound::Decimal(".".into()), Bound::Date("2026-02-30".into()), Bound::DateTime("2026-03-02T00:00:00".into()), Bound::String("a\0".into())] {
+            assert!(wrong(bad.clone()), "{bad:?}");
+        }
+        assert!(bound_values(&["b".to_owned()], &BTreeMap::new()).is_err());
+    }
 }

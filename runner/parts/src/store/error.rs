@@ -158,7 +158,7 @@ where
     let message = error.message().unwrap_or_default().to_owned();
     let fault = match (status, code.as_str()) {
         (_, "NoSuchBucket") => Fault::BucketMissing,
-        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken") => Fault::CredentialsRefused,
+        (_, "InvalidAccessKeyId" | "XAdminUserNotFound" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken") => Fault::CredentialsRefused,
         (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") | (301, _) => Fault::RegionWrong,
         (_, "RequestTimeTooSkewed") => Fault::ServerError,
         (_, "NotImplemented") | (501, _) => Fault::NoConditionalWrites,

@@ -158,7 +158,9 @@ impl S3 {
         match request.send().await {
             Ok(found) => Ok(Some(body(path.to_owned(), offset, found)?)),
             Err(e) if e.code() == Some("InvalidRange") || status(&e) == 416 => self.end(path).await,
-            Err(e) if e.code() != Some("NoSuchBucket") && (e.code() == Some("NoSuchKey") || status(&e) == 404) => Ok(None),
+            // Only this word means that there is no such object: servers say 404 to an unknown account too, and taking
+            // that for an absent receipt would send a file twice.
+            Err(e) if e.code() == Some("NoSuchKey") => Ok(None),
             Err(e) => Err(StoreError::s3(format!("read {path}"), e)),
         }
     }

@@ -1,5 +1,11 @@
 //! CSV after RFC 4180, UTF-8.
 
+#[cfg(feature = "runtime")]
+mod encoder;
 mod options;
+#[cfg(all(test, feature = "runtime"))]
+mod tests;
 
 pub use options::{CsvOptions, LineEnding, Quoting};
+#[cfg(feature = "runtime")]
+pub(super) use encoder::Csv;

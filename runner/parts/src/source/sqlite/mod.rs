@@ -2,4 +2,13 @@
 
 mod options;
 
+#[cfg(feature = "runtime")]
+mod decode;
+#[cfg(feature = "runtime")]
+mod reader;
+#[cfg(all(test, feature = "runtime"))]
+mod tests;
+
 pub use options::SqliteOptions;
+#[cfg(feature = "runtime")]
+pub(super) use reader::open;

@@ -1,5 +1,9 @@
 //! Mapping: which value goes to which place of the file, as flat blocks that refer to each other by name.
 
+#[cfg(feature = "runtime")]
+mod apply;
 mod options;
 
 pub use options::{FieldMapping, FieldSource, MappingBlock};
+#[cfg(feature = "runtime")]
+pub use apply::{Mapping, MappingError};

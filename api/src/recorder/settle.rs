@@ -1,0 +1,142 @@
+//! One run: write what is to be written, in this order, and only then let the object go. Every step can be repeated.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use openreg_crds::ReportRun;
+use openreg_crds::common::condition::find;
+
+use super::manifest::{self, MAX_BYTES, ManifestContents, ManifestError};
+use super::queue::View;
+use super::record::{RecordError, RunRecord, is_held, is_recorded, is_terminal, record};
+use crate::cluster::{Cluster, ClusterError, Tenant};
+use crate::db::audit::New;
+use crate::db::{Db, DbError};
+use crate::stores::{Stores, StoresError};
+
+/// How long an object that is to be deleted waits for a manifest that cannot be read. Then the run is recorded without,
+/// and the history says so: a namespace that goes away takes its Store with it, and must not hang for ever.
+pub const GRACE: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the recorder works with.
+#[derive(Clone)]
+pub struct Recorder {
+    /// The history.
+    pub db: Db,
+    /// The objects.
+    pub cluster: Arc<dyn Cluster>,
+    /// The manifests.
+    pub stores: Stores,
+    /// How long a deleted object waits for its manifest.
+    pub grace: SignedDuration,
+}
+
+/// Why a run is not settled. All are tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The database does not take it.
+    #[error("could not write the run")]
+    Db(#[from] DbError),
+    /// The object cannot be changed.
+    #[error("could not change the run's object")]
+    Cluster(#[from] ClusterError),
+    /// The object makes no sense.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The manifest cannot be read.
+    #[error("could not read the run's manifest")]
+    Store(#[from] StoresError),
+    /// The manifest is not there.
+    #[error("could not find the run's manifest {0} in the store")]
+    ManifestMissing(String),
+    /// The manifest is another one.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+impl Trouble {
+    /// The reason of the condition Recorded, when the object itself can tell.
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(_) => Some("StoreUnavailable"),
+            Self::ManifestMissing(_) => Some("ManifestMissing"),
+            Self::Manifest(_) => Some("ManifestChanged"),
+            Self::Record(_) | Self::Db(_) | Self::Cluster(_) => None,
+        }
+    }
+}
+
+impl Recorder {
+    /// Writes what `view` says of a run, and lets the object go when the run has ended and all of it is stored.
+    pub async fn settle(&self, tenant: &Tenant, view: &View, now: Timestamp) -> Result<(), Trouble> {
+        let run = &view.run;
+        if is_terminal(run) && is_recorded(run) {
+            return if is_held(run) && !view.gone { self.release(run).await } else { Ok(()) };
+        }
+        let mut record = record(tenant, run)?;
+        let manifest = self.manifest(tenant, &record).await;
+        let given_up = manifest.is_err() && self.is_overdue(run, now);
+        if let (true, Err(e)) = (given_up, &manifest) {
+            let subject = format!("run/{}", record.detail.run.id);
+            record.entries.push(New::by_recorder("run.recordedWithoutManifest", subject, serde_json::json!({"reason": e.to_string(), "manifest": record.detail.manifest})));
+        }
+        self.db.record(&record, manifest.as_ref().ok().and_then(Option::as_ref)).await?;
+        if view.gone {
+            if !record.terminal {
+                self.db.mark_lost(tenant.uid, &[record.detail.run.id]).await?;
+            }
+            return Ok(());
+        }
+        if !record.terminal && !is_held(run) && run.metadata.deletion_timestamp.is_none() {
+            self.cluster.hold_run(run).await?;
+        }
+        if let Err(trouble) = manifest
+            && !given_up
+        {
+            self.explain(run, &trouble).await?;
+            return Err(trouble);
+        }
+        if record.terminal {
+            match self.cluster.mark_run(run, Ok(())).await {
+                // It went meanwhile; all that is known of it is stored.
+                Err(ClusterError::Missing { .. }) => return Ok(()),
+                other => other?,
+            }
+            // The object that the mark made arrives by the watch, and is released then: its version is the one to change.
+        }
+        Ok(())
+    }
+
+    /// The contents of the sealed manifest, when there is one and the history does not have it.
+    async fn manifest(&self, tenant: &Tenant, record: &RunRecord) -> Result<Option<ManifestContents>, Trouble> {
+        let Some(sealed) = &record.detail.manifest else { return Ok(None) };
+        let id = record.detail.run.id;
+        if self.db.has_manifest(tenant.uid, id).await? {
+            return Ok(None);
+        }
+        let store = self.stores.open(tenant).await?;
+        let bytes = store.get(&sealed.key, MAX_BYTES).await.map_err(StoresError::from)?.ok_or_else(|| Trouble::ManifestMissing(sealed.key.clone()))?;
+        Ok(Some(manifest::read(&bytes, &sealed.sha256, &id.to_string())?))
+    }
+
+    fn is_overdue(&self, run: &ReportRun, now: Timestamp) -> bool {
+        run.metadata.deletion_timestamp.as_ref().is_some_and(|t| now.duration_since(t.0) > self.grace)
+    }
+
+    /// Writes into the object what it waits for, once for each reason: a write makes the watch speak again.
+    async fn explain(&self, run: &ReportRun, trouble: &Trouble) -> Result<(), Trouble> {
+        let Some(reason) = trouble.reason() else { return Ok(()) };
+        let said = run.status.as_ref().and_then(|s| find(&s.conditions, "Recorded")).is_some_and(|c| c.reason == reason);
+        if !said {
+            self.cluster.mark_run(run, Err((reason, &crate::error::chain(trouble)))).await?;
+        }
+        Ok(())
+    }
+
+    async fn release(&self, run: &ReportRun) -> Result<(), Trouble> {
+        match self.cluster.release_run(run).await {
+            Err(ClusterError::Missing { .. }) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+}

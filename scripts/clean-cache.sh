@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# clean-cache.sh: removes built programs, tools, images and cargo's targets of CI, of every checkout of this user.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+! cluster_runs || fail "a cluster of this checkout runs: make down first"
+# shellcheck source=tests/cluster/lib.sh
+cache=$(source "$ROOT/tests/cluster/lib.sh" && echo "$CACHE")
+du -sh "$cache" "$TOOLS" 2>/dev/null || true
+rm -rf "$cache" "$TOOLS" "$WORK"
+echo "removed; the next make demo builds everything again"
