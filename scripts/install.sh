@@ -30,6 +30,7 @@ release openreg-crds
 kubectl wait --for=condition=Established --timeout=30s crd/reportruns.openreg.io >/dev/null
 # insecureCookies: the demo's page is served without TLS. stores.ports: the development store does not listen on 443.
 release openreg --set image.registry=localhost/ --set image.tag="$tag" --set "tenants[0].name=$TENANT,tenants[0].storeSecret=$TENANT-store" \
+    --set defaultStoreSecret="$TENANT-store" \
     --set api.insecureCookies=true,api.service.type=NodePort --set networkPolicies.egress.stores.ports='{7070}'
 for component in operator api recorder; do
     kubectl rollout status -n "$SYSTEM_NAMESPACE" "deployment/openreg-$component" --timeout=180s >/dev/null 2>&1 || {

@@ -90,8 +90,10 @@ case ${1:-} in
 esac
 for stage in "${stages[@]}"; do declare -F "stage_$stage" >/dev/null || fail "no stage $stage; there are: ${all[*]}"; done
 
+stage_process=
 clean() {
     trap - EXIT INT TERM
+    [ -z "$stage_process" ] || kill "$stage_process" 2>/dev/null
     for service in "$services"/*-test; do [ ! -d "$service" ] || "tests/services/$(basename "$service" -test).sh" stop "$service"; done
     if [ -f "$CLUSTER/index" ] && [ "${OPENREG_KEEP_CLUSTER:-}" != 1 ]; then
         mkdir -p "$logs/cluster"
@@ -116,7 +118,8 @@ for stage in "${stages[@]}"; do
     begun=$SECONDS result=ok
     # In a process of its own with -e, which is without effect in a function called by `if` or `||`.
     (set -e; "stage_$stage") >"$log" 2>&1 </dev/null &
-    wait $! || result=FAILED
+    stage_process=$!
+    wait $stage_process || result=FAILED
     read -r p f s < <(scripts/count.py "$log")
     counted=
     [ "$((p + f + s))" = 0 ] || counted="$p passed, $f failed, $s skipped"

@@ -13,6 +13,9 @@ use crate::error::ApiError;
 /// Where the chart mounts the credentials: `<here>/<namespace>/{accessKeyId,secretAccessKey,allowedHosts}`.
 pub const MOUNT: &str = "/stores";
 
+/// The directory of the credentials for tenants without their own; no namespace can have this name.
+const SHARED: &str = "_default";
+
 /// What goes wrong on the way to a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoresError {
@@ -46,10 +49,15 @@ impl Stores {
         Self { cluster, credentials: credentials.into() }
     }
 
+    fn directory(&self, namespace: &str) -> PathBuf {
+        let own = self.credentials.join(namespace);
+        if own.is_dir() { own } else { self.credentials.join(SHARED) }
+    }
+
     /// The store of `tenant`; every key begins with the tenant's id, as the runner writes them.
     pub async fn open(&self, tenant: &Tenant) -> Result<Store, StoresError> {
         let object = self.cluster.store(&tenant.namespace).await?.ok_or_else(|| StoresError::Absent(tenant.namespace.clone()))?;
-        let files = object.spec.credentials_ref.as_ref().map(|r| SecretFiles::new(&r.secret, self.credentials.join(&tenant.namespace)));
+        let files = object.spec.credentials_ref.as_ref().map(|r| SecretFiles::new(&r.secret, self.directory(&tenant.namespace)));
         Ok(Store::open(&object.spec.store, files.as_ref(), &format!("{}/", tenant.uid)).await?)
     }
 }

@@ -60,7 +60,7 @@ fn tidy(schema: &mut Value) {
             if object.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
                 object.remove("format");
             }
-            // Without it the API server drops a null, so that `has()` in a rule means that there is a value.
+            // Without it the API server refuses a null, so that `has()` in a rule means that there is a value.
             if object.get("nullable") == Some(&json!(true)) {
                 object.remove("nullable");
             }

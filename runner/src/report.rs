@@ -3,16 +3,18 @@
 use std::path::Path;
 use std::time::Instant;
 
+use openreg_plan::exit;
 use openreg_plan::report::{Delivery, Outcome, RunReport, SealedManifest, Totals, Usage};
-use openreg_plan::{exit, report};
 
-use crate::stage::Stop;
+use crate::stage::{StageError, Stop};
 
-/// What a job that ended well did.
+/// What a job did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
     /// What came of it.
     pub outcome: Outcome,
+    /// Why it failed.
+    pub failure: Option<StageError>,
     /// The sealed manifest, if there is one.
     pub manifest: Option<SealedManifest>,
     /// Rows and violations.
@@ -21,28 +23,46 @@ pub struct Done {
     pub delivery: Option<Delivery>,
 }
 
+impl Done {
+    /// A job of which there is nothing more to say.
+    pub fn new(outcome: Outcome) -> Self {
+        Self { outcome, failure: None, manifest: None, totals: None, delivery: None }
+    }
+}
+
+impl From<Stop> for Done {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancelled => Self::new(Outcome::Cancelled),
+            Stop::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<StageError> for Done {
+    fn from(error: StageError) -> Self {
+        Self { failure: Some(error), ..Self::new(Outcome::Failed) }
+    }
+}
+
 /// The exit code of a process that ended because of SIGTERM, as a shell shows it; not a class of its own.
 const TERMINATED: i32 = 128 + 15;
 
 /// The report of a job that began at `started`, and its exit code.
-pub fn report(result: &Result<Done, Stop>, started: Instant) -> (RunReport, i32) {
-    let mut report = RunReport { version: 1, outcome: Outcome::Failed, failure: None, manifest: None, totals: None, delivery: None, usage: usage(started) };
-    let code = match result {
-        Ok(done) => {
-            report.outcome = done.outcome;
-            report.manifest.clone_from(&done.manifest);
-            report.totals = done.totals;
-            report.delivery.clone_from(&done.delivery);
-            exit::OK
-        }
-        Err(Stop::Cancelled) => {
-            report.outcome = Outcome::Cancelled;
-            TERMINATED
-        }
-        Err(Stop::Failed(error)) => {
-            report.failure = Some(error.failure());
-            exit::code(error.class)
-        }
+pub fn report(done: &Done, started: Instant) -> (RunReport, i32) {
+    let code = match (done.outcome, &done.failure) {
+        (Outcome::Cancelled, _) => TERMINATED,
+        (_, Some(error)) => exit::code(error.class),
+        _ => exit::OK,
+    };
+    let report = RunReport {
+        version: 1,
+        outcome: done.outcome,
+        failure: done.failure.as_ref().map(StageError::failure),
+        manifest: done.manifest.clone(),
+        totals: done.totals,
+        delivery: done.delivery.clone(),
+        usage: usage(started),
     };
     (report, code)
 }
@@ -72,18 +92,13 @@ fn cgroup_peak() -> Option<u64> {
     ["/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes"].iter().find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
 }
 
-/// Where a pod's message is expected.
-pub fn default_path() -> &'static str {
-    report::TERMINATION_PATH
-}
-
 #[cfg(test)]
 mod tests {
     use openreg_parts::error::Class;
     use openreg_plan::report::Stage;
 
     use super::*;
-    use crate::stage::StageError;
+
 
     #[test]
     fn memory_is_read_from_proc() {
@@ -95,16 +110,16 @@ mod tests {
     #[test]
     fn each_class_has_its_exit_code() {
         for (class, code) in [(Class::Config, 10), (Class::Data, 11), (Class::Transient, 20), (Class::Internal, 30)] {
-            let failed = Err(Stop::Failed(StageError::plain(Stage::Read, class, "X", "x")));
-            assert_eq!(report(&failed, Instant::now()).1, code);
+            assert_eq!(report(&StageError::plain(Stage::Read, class, "X", "x").into(), Instant::now()).1, code);
         }
-        assert_eq!(report(&Err(Stop::Cancelled), Instant::now()).1, 143);
+        assert_eq!(report(&Stop::Cancelled.into(), Instant::now()).1, 143);
+        assert_eq!(report(&Done::new(Outcome::Blocked), Instant::now()).1, 0);
     }
 
     #[test]
     fn the_message_fits_a_termination_message() {
-        let long = Err(Stop::Failed(StageError::plain(Stage::Read, Class::Data, "X", "ä\"\n".repeat(2000)).with_hint("\u{1}".repeat(3000))));
-        let (report, _) = report(&long, Instant::now());
+        let long = StageError::plain(Stage::Read, Class::Data, "X", "ä\"\n".repeat(2000)).with_hint("\u{1}".repeat(3000));
+        let (report, _) = report(&long.into(), Instant::now());
         // Kubernetes keeps 4096 bytes of a termination message.
         assert!(report.to_json().len() <= 4096, "{}", report.to_json().len());
     }

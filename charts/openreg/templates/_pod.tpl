@@ -129,6 +129,9 @@ readinessProbe:
 
 {{/* The tenants' store credentials, a folder each. Optional: one tenant's missing copy stops nobody else. */}}
 {{- define "openreg.storeMounts" -}}
+{{- if .Values.defaultStoreSecret }}
+- {name: store-default, mountPath: /stores/_default, readOnly: true}
+{{- end }}
 {{- range $i, $tenant := .Values.tenants }}
 {{- if $tenant.storeSecret }}
 - {name: store-{{ $i }}, mountPath: /stores/{{ $tenant.name }}, readOnly: true}
@@ -137,6 +140,10 @@ readinessProbe:
 {{- end -}}
 
 {{- define "openreg.storeVolumes" -}}
+{{- if .Values.defaultStoreSecret }}
+- name: store-default
+  secret: {secretName: {{ .Values.defaultStoreSecret }}, optional: true, defaultMode: 0440}
+{{- end }}
 {{- range $i, $tenant := .Values.tenants }}
 {{- if $tenant.storeSecret }}
 - name: store-{{ $i }}

@@ -1,7 +1,11 @@
-//! What is wrong with a Report beside the objects that it names.
+//! What is wrong with an object beside the objects that it names.
 
-use openreg_crds::{Connector, Destination, ReportSpec, Store};
+use std::collections::BTreeMap;
+
+use openreg_crds::{Connector, Destination, ReportRunSpec, ReportSpec, ScheduleSpec, Store};
 use openreg_parts::error::Problem;
+
+use crate::{check, parameters};
 
 /// What a Report names, found or not.
 pub struct Found<'a> {
@@ -21,13 +25,38 @@ pub fn report(spec: &ReportSpec, found: &Found<'_>) -> Vec<Problem> {
     }
     for (i, dataset) in spec.source.datasets.iter().enumerate() {
         if (found.connector)(&dataset.connector_ref).is_none() {
-            problems.push(Problem::new(format!("spec.source.datasets[{i}].connectorRef"), format!("there is no Connector `{}` in this namespace: create it or name another", dataset.connector_ref)));
+            problems.push(missing(format!("spec.source.datasets[{i}].connectorRef"), "Connector", &dataset.connector_ref));
         }
     }
     for (i, target) in spec.delivery.iter().flatten().enumerate() {
         if (found.destination)(&target.destination_ref).is_none() {
-            problems.push(Problem::new(format!("spec.delivery[{i}].destinationRef"), format!("there is no Destination `{}` in this namespace: create it or name another", target.destination_ref)));
+            problems.push(missing(format!("spec.delivery[{i}].destinationRef"), "Destination", &target.destination_ref));
         }
     }
     problems
+}
+
+/// What is wrong with a Schedule beside the Report that it names.
+pub fn schedule(spec: &ScheduleSpec, report: Option<&ReportSpec>) -> Vec<Problem> {
+    judged(&spec.report_ref, spec.parameters.as_ref(), report)
+}
+
+/// What is wrong with a ReportRun beside the Report that it names.
+pub fn run(spec: &ReportRunSpec, report: Option<&ReportSpec>) -> Vec<Problem> {
+    judged(&spec.report_ref, spec.parameters.as_ref(), report)
+}
+
+fn judged(name: &str, given: Option<&BTreeMap<String, String>>, report: Option<&ReportSpec>) -> Vec<Problem> {
+    let Some(report) = report else { return vec![missing("spec.reportRef", "Report", name)] };
+    let none = BTreeMap::new();
+    parameters::values(report.parameters.as_deref().unwrap_or_default(), given.unwrap_or(&none), "spec.parameters").err().unwrap_or_default()
+}
+
+/// The words for an object that is not there; the same in a condition, in a plan's refusal and in `openreg lint`.
+pub(crate) fn missing(field: impl Into<String>, kind: &str, name: &str) -> Problem {
+    let near = match check::name(name) {
+        Some(_) => format!("`{name}` cannot be the name of one: write the name of a {kind}"),
+        None => format!("there is no {kind} `{name}` in this namespace: create it or name another"),
+    };
+    Problem::new(field, near)
 }

@@ -15,7 +15,7 @@ use openreg_parts::transform::mapping::FieldSource;
 use openreg_plan::plan::{self, RunPlan, SecretMount, Tolerance, Verify, WhenEmpty};
 
 use crate::check::wrong_file_name;
-use crate::{check, parameters};
+use crate::{across, check, parameters};
 
 /// Where Secrets are mounted in a pod.
 pub const SECRETS: &str = "/secrets";
@@ -53,7 +53,7 @@ pub fn resolve<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_,
         problems.extend(p);
         BTreeMap::new()
     });
-    let period = period(inputs.run, &mut problems);
+    let period = check::period(&inputs.run.spec.period, &mut problems);
     problems.extend(named("Store", "default", check::store(&inputs.store.spec)));
     let connectors = connectors(inputs, &mut problems);
     let destinations = destinations(inputs, &mut problems);
@@ -114,27 +114,12 @@ fn mount(secret: Option<&SecretRef>, directory: &str) -> Option<SecretMount> {
     secret.map(|s| SecretMount { name: s.secret.clone(), path: format!("{SECRETS}/{directory}") })
 }
 
-fn period(run: &ReportRun, problems: &mut Vec<Problem>) -> Option<(Timestamp, Timestamp)> {
-    let mut instant = |field: &str, text: &str| {
-        text.parse::<Timestamp>()
-            .map_err(|_| problems.push(Problem::new(format!("spec.period.{field}"), format!("`{text}` is not an instant: write for example 2026-03-02T00:00:00Z"))))
-            .ok()
-    };
-    let start = instant("start", &run.spec.period.start)?;
-    let end = instant("end", &run.spec.period.end)?;
-    if start >= end {
-        problems.push(Problem::new("spec.period.end", "must be after period.start: the end is exclusive"));
-        return None;
-    }
-    Some((start, end))
-}
-
 fn connectors<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_, C, D>, problems: &mut Vec<Problem>) -> BTreeMap<String, plan::Connector> {
     let mut out = BTreeMap::new();
     for (i, dataset) in inputs.version.spec.report.source.datasets.iter().enumerate() {
         let name = &dataset.connector_ref;
         let Some(connector) = inputs.connectors.get(name).map(Borrow::borrow) else {
-            problems.push(Problem::new(format!("spec.source.datasets[{i}].connectorRef"), format!("there is no Connector `{name}` in this namespace: create it or name another")));
+            problems.push(across::missing(format!("spec.source.datasets[{i}].connectorRef"), "Connector", name));
             continue;
         };
         let spec = &connector.spec;
@@ -160,7 +145,7 @@ fn destinations<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_
     for (i, target) in inputs.version.spec.report.delivery.iter().flatten().enumerate() {
         let name = &target.destination_ref;
         let Some(destination) = inputs.destinations.get(name).map(Borrow::borrow) else {
-            problems.push(Problem::new(format!("spec.delivery[{i}].destinationRef"), format!("there is no Destination `{name}` in this namespace: create it or name another")));
+            problems.push(across::missing(format!("spec.delivery[{i}].destinationRef"), "Destination", name));
             continue;
         };
         let spec = &destination.spec;
@@ -221,7 +206,7 @@ fn fields(report: &ReportSpec, values: &BTreeMap<String, String>, context: &Cont
         for (i, field) in block.fields.iter().enumerate() {
             let from = match &field.from {
                 FieldSource::Column(_) | FieldSource::Constant(_) => field.from.clone(),
-                // A parameter that is not given is an absent value, written as an empty constant.
+                // Checked above: a parameter that a field names is always given.
                 FieldSource::Parameter(name) => FieldSource::Constant(values.get(name).cloned().unwrap_or_default()),
                 FieldSource::Template(text) => FieldSource::Constant(render(text, context, &format!("spec.mapping[{b}].fields[{i}].from.template"))?),
             };

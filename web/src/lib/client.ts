@@ -11,10 +11,10 @@ export type Schema = components['schemas']
 /** An answer that is no success, in the server's words (RFC 9457). */
 export class ApiError extends Error {
   readonly status: number
-  readonly problem: Schema['Problem'] | undefined
+  readonly problem: Schema['ProblemDocument'] | undefined
 
-  constructor(status: number, problem: Schema['Problem'] | undefined) {
-    super(problem?.title ?? `The server answered ${status}`)
+  constructor(status: number, problem: Schema['ProblemDocument'] | undefined) {
+    super(problem?.detail ?? `The server answered ${status}`)
     this.status = status
     this.problem = problem
   }
@@ -32,7 +32,7 @@ export function renew(): Promise<boolean> {
         useSession.getState().end()
         return false
       }
-      const session = (await answer.json()) as Schema['Session']
+      const session = (await answer.json()) as Schema['SessionOpened']
       useSession.getState().begin(session.accessToken, session.user)
       return true
     })
@@ -52,9 +52,9 @@ const authenticate: Middleware = {
   async onResponse({ request, response }) {
     if (response.status !== 401 || request.url.includes('/auth/')) return response
     if (!(await renew())) return response
-    const again = request.clone()
-    again.headers.set('authorization', `Bearer ${useSession.getState().token ?? ''}`)
-    return fetch(again)
+    // The body of the first try is spent: only what has none is tried again here.
+    if (request.method !== 'GET') return response
+    return fetch(request.url, { headers: { authorization: `Bearer ${useSession.getState().token ?? ''}` } })
   },
 }
 
@@ -63,6 +63,6 @@ client.use(authenticate)
 /** The data of an answer, or its error thrown. */
 export async function unwrap<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call
-  if (data === undefined || !response.ok) throw new ApiError(response.status, error as Schema['Problem'] | undefined)
+  if (data === undefined || !response.ok) throw new ApiError(response.status, error as Schema['ProblemDocument'] | undefined)
   return data
 }

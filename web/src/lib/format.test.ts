@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytes, duration, period } from './format'
+import { bytes, dayAfter, duration, period } from './format'
 
 describe('format', () => {
   test.each([
@@ -15,6 +15,11 @@ describe('format', () => {
     [61_000, '1 min 1 s'],
     [3_660_000, '1 h 1 min'],
   ])('%d ms read %s', (n, text) => expect(duration(n)).toBe(text))
+
+  test('the day after crosses months and years', () => {
+    expect(dayAfter('2026-02-28')).toBe('2026-03-01T00:00:00Z')
+    expect(dayAfter('2026-12-31')).toBe('2027-01-01T00:00:00Z')
+  })
 
   test('a half-open day is that day, a month ends on its last day', () => {
     expect(period('2026-03-02T00:00:00Z', '2026-03-03T00:00:00Z')).toBe('02 Mar 2026')

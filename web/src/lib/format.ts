@@ -41,3 +41,10 @@ export function period(start: string, end: string): string {
 export function shortDigest(sha256: string): string {
   return `${sha256.slice(0, 12)}…`
 }
+
+/** Midnight UTC after a day: a period's end is exclusive. */
+export function dayAfter(day: string): string {
+  const next = new Date(`${day}T00:00:00Z`)
+  next.setUTCDate(next.getUTCDate() + 1)
+  return next.toISOString().replace('.000Z', 'Z')
+}

@@ -6,7 +6,7 @@ import { create } from 'zustand'
 export interface User {
   name: string
   tenant: string
-  roles: string[]
+  permissions: string[]
 }
 
 interface Session {
@@ -25,3 +25,8 @@ export const useSession = create<Session>((set) => ({
   begin: (token, user) => set({ token, user, known: true }),
   end: () => set({ token: null, user: null, known: true }),
 }))
+
+/** Whether who is logged in may do that; the server decides, this only hides what it would refuse. */
+export function useMay(permission: string): boolean {
+  return useSession((session) => session.user?.permissions.includes(permission) ?? false)
+}

@@ -1,7 +1,6 @@
 //! What is wrong with a Report alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use openreg_crds::report::{Dataset, Execution, ParameterType, ReportSpec, Validation};
 use openreg_parts::error::{Problem, under};
@@ -11,6 +10,7 @@ use openreg_parts::template::{self, Context};
 use openreg_parts::transform::mapping::FieldSource;
 use openreg_plan::plan::OnViolation;
 
+use super::{backoff, distinct, version, within};
 use crate::parameters;
 
 /// Names that every query may use.
@@ -19,10 +19,9 @@ pub(crate) const PERIOD: [&str; 2] = ["period_start", "period_end"];
 /// What is wrong with a Report.
 pub fn report(spec: &ReportSpec) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if semver::Version::parse(&spec.version).is_err() {
-        problems.push(Problem::new("spec.version", format!("`{}` is not a version: write MAJOR.MINOR.PATCH, such as 1.4.0", spec.version)));
-    }
+    version(&mut problems, "spec.version", &spec.version);
     declared(spec, &mut problems);
+    distinct(spec.source.datasets.iter().map(|d| d.name.as_str()), |i| format!("spec.source.datasets[{i}].name"), &mut problems);
     for (i, dataset) in spec.source.datasets.iter().enumerate() {
         query(spec, dataset, &format!("spec.source.datasets[{i}]"), &mut problems);
     }
@@ -31,20 +30,15 @@ pub fn report(spec: &ReportSpec) -> Vec<Problem> {
     problems.extend(under("spec.output", spec.output.problems()));
     file(spec, &mut problems);
     distinct(spec.delivery.iter().flatten().map(|d| d.destination_ref.as_str()), |i| format!("spec.delivery[{i}].destinationRef"), &mut problems);
+    for (i, target) in spec.delivery.iter().flatten().enumerate() {
+        if target.path.as_ref().is_some_and(|p| !p.starts_with('/') || p.split('/').any(|part| part == "..")) {
+            problems.push(Problem::new(format!("spec.delivery[{i}].path"), "must begin with a slash and not contain `..`: write for example /in"));
+        }
+    }
     if let Some(execution) = &spec.execution {
         bounds(execution, &mut problems);
     }
     problems
-}
-
-/// A name may be used once.
-fn distinct<'a>(names: impl Iterator<Item = &'a str>, field: impl Fn(usize) -> String, problems: &mut Vec<Problem>) {
-    let mut seen = BTreeSet::new();
-    for (i, name) in names.enumerate() {
-        if !seen.insert(name) {
-            problems.push(Problem::new(field(i), format!("`{name}` is there already: each name may be used once")));
-        }
-    }
 }
 
 fn declared(spec: &ReportSpec, problems: &mut Vec<Problem>) {
@@ -57,21 +51,27 @@ fn declared(spec: &ReportSpec, problems: &mut Vec<Problem>) {
         }
         match (p.type_, &p.values) {
             (ParameterType::Enum, None) => problems.push(Problem::new(at("values"), "is required for type Enum: list what it may be")),
-            (ParameterType::Enum, Some(_)) | (_, None) => {}
+            (ParameterType::Enum, Some(values)) => distinct(values.iter().map(String::as_str), |v| format!("spec.parameters[{i}].values[{v}]"), problems),
+            (_, None) => {}
             (_, Some(_)) => problems.push(Problem::new(at("values"), "is for type Enum only: remove it or set type to Enum")),
         }
         if let Some(pattern) = &p.pattern {
             if p.type_ != ParameterType::String {
                 problems.push(Problem::new(at("pattern"), "is for type String only: remove it"));
-            } else if let Err(e) = regex::Regex::new(pattern) {
-                problems.push(Problem::new(at("pattern"), format!("is not a regular expression: {}", e.to_string().lines().last().unwrap_or_default().trim())));
+            } else if let Err(e) = parameters::anchored(pattern) {
+                let reason = e.to_string();
+                let last = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
+                problems.push(Problem::new(at("pattern"), format!("is not a regular expression: {last}")));
             }
         }
         if let Some(value) = &p.value {
             if p.required == Some(true) {
                 problems.push(Problem::new(at("value"), "a required parameter has no value of its own: remove value or required"));
             }
-            if let Some(message) = parameters::wrong(p, value) {
+            // A pattern that is wrong itself has its own problem.
+            if let Some(message) = parameters::wrong(p, value)
+                && p.pattern.as_deref().is_none_or(|pattern| parameters::anchored(pattern).is_ok())
+            {
                 problems.push(Problem::new(at("value"), message));
             }
         }
@@ -85,10 +85,8 @@ fn query(spec: &ReportSpec, dataset: &Dataset, at: &str, problems: &mut Vec<Prob
             problems.push(Problem::new(format!("{at}.query"), format!("`:{name}` is not known: use :period_start, :period_end or a parameter of the report, or declare it in spec.parameters")));
         }
     }
-    for p in spec.parameters.iter().flatten().filter(|p| p.required != Some(true) && p.value.is_none()) {
-        if placeholder_names(&dataset.query).contains(&p.name) {
-            problems.push(Problem::new(format!("{at}.query"), format!("uses parameter `{}`, which a run may leave out: set required or value on it", p.name)));
-        }
+    for name in placeholder_names(&dataset.query).iter().filter(|name| optional(spec, name)) {
+        problems.push(Problem::new(format!("{at}.query"), may_be_absent(name)));
     }
     if dataset.query.trim().is_empty() {
         problems.push(Problem::new(format!("{at}.query"), "is empty: write one statement that reads"));
@@ -110,6 +108,10 @@ fn rules(spec: &ReportSpec, problems: &mut Vec<Problem>) {
     for (i, rule) in rules.iter().enumerate() {
         let at = format!("spec.validation[{i}]");
         problems.extend(under(&format!("{at}.rule"), rule.rule.problems()));
+        if rule.rule.columns().is_empty() {
+            problems.push(Problem::new(format!("{at}.rule.{}.columns", rule.rule.kind()), "is empty: name at least one column"));
+        }
+        distinct(rule.rule.columns().into_iter(), |c| format!("{at}.rule.{}.columns[{c}]", rule.rule.kind()), problems);
         if rule.on_violation == OnViolation::Exclude && rule.rule.verdict(&ordered_by) == Verdict::AtEnd {
             let message = format!("{} knows only after the last row, too late to exclude one: use Block or Flag, or set the dataset's key to exactly its columns", rule.rule.kind());
             problems.push(Problem::new(format!("{at}.onViolation"), message));
@@ -127,10 +129,23 @@ fn tolerance(rule: &Validation, at: &str, problems: &mut Vec<Problem>) {
                 problems.push(Problem::new(format!("{at}.tolerance"), "set rows, fraction or both"));
             }
             if t.rows.is_some_and(|n| n < 0) {
-                problems.push(Problem::new(format!("{at}.tolerance.rows"), "must not be negative"));
+                problems.push(Problem::new(format!("{at}.tolerance.rows"), "must not be negative: write 0 or more"));
+            }
+            if let Some(text) = &t.fraction
+                && !is_fraction(text)
+            {
+                problems.push(Problem::new(format!("{at}.tolerance.fraction"), format!("`{text}` is not a fraction: write a decimal from 0 to 1 as text, such as \"0.001\"")));
             }
         }
         (None, _) => {}
+    }
+}
+
+/// A decimal from 0 to 1 with at most nine digits after the point, so that it is compared exactly.
+fn is_fraction(text: &str) -> bool {
+    match text.split_once('.') {
+        None => matches!(text, "0" | "1"),
+        Some((whole, digits)) => (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && (whole == "0" || whole == "1" && digits.bytes().all(|b| b == b'0')),
     }
 }
 
@@ -139,6 +154,7 @@ fn mapping(spec: &ReportSpec, problems: &mut Vec<Problem>) {
     if let [_, second, ..] = blocks {
         problems.push(Problem::new("spec.mapping[1]", format!("{} is a flat format and has one block: move the fields of `{}` into the first", spec.output.kind(), second.name)));
     }
+    distinct(blocks.iter().map(|b| b.name.as_str()), |i| format!("spec.mapping[{i}].name"), problems);
     for (b, block) in blocks.iter().enumerate() {
         distinct(block.fields.iter().map(|f| f.to.as_str()), |i| format!("spec.mapping[{b}].fields[{i}].to"), problems);
         for (i, field) in block.fields.iter().enumerate() {
@@ -148,6 +164,8 @@ fn mapping(spec: &ReportSpec, problems: &mut Vec<Problem>) {
                 FieldSource::Parameter(name) => {
                     if !spec.parameters.iter().flatten().any(|p| &p.name == name) {
                         problems.push(Problem::new(format!("{at}.parameter"), format!("the report has no parameter `{name}`: declare it in spec.parameters")));
+                    } else if optional(spec, name) {
+                        problems.push(Problem::new(format!("{at}.parameter"), may_be_absent(name)));
                     }
                 }
                 FieldSource::Template(text) => {
@@ -174,43 +192,77 @@ fn file(spec: &ReportSpec, problems: &mut Vec<Problem>) {
 /// Why a name cannot be a file's.
 pub(crate) fn wrong_file_name(name: &str) -> Option<String> {
     let message = match name {
-        "" | "." | ".." => "is not a file name",
+        "" | "." | ".." => "is not a file name: write for example trades_{period.start:%Y%m%d}.csv",
         n if n.contains(['/', '\\']) => "must not contain a slash: the directory is the delivery's path",
-        n if n.chars().any(char::is_control) => "must not contain control characters",
+        n if n.chars().any(char::is_control) => "must not contain control characters: write printable ones only",
         n if n.starts_with('.') => "must not begin with a dot: receivers hide such files",
-        n if n.len() > 200 => "has more than 200 bytes",
+        n if n.len() > 200 => "has more than 200 bytes: make it shorter",
         _ => return None,
     };
     Some(message.to_owned())
 }
 
-/// The text with stand-ins for what only a run knows.
+/// The text with stand-ins for what only a run knows. A parameter that a run may leave out is refused.
 fn rendered(spec: &ReportSpec, text: &str) -> Result<String, String> {
-    let parameters: BTreeMap<String, String> = spec.parameters.iter().flatten().map(|p| (p.name.clone(), p.value.clone().unwrap_or_else(|| "X".to_owned()))).collect();
-    let start = jiff::Timestamp::UNIX_EPOCH;
-    let context = Context {
-        run_id: "00000000-0000-4000-8000-000000000000",
-        run_name: "run",
-        planned_at: start,
-        period_start: start,
-        period_end: start,
-        report: "report",
-        version: &spec.version,
-        parameters: &parameters,
+    let all: BTreeMap<String, String> = spec.parameters.iter().flatten().map(|p| (p.name.clone(), p.value.clone().unwrap_or_else(|| "X".to_owned()))).collect();
+    let render = |parameters: &BTreeMap<String, String>| {
+        let start = jiff::Timestamp::UNIX_EPOCH;
+        template::render(
+            text,
+            &Context {
+                run_id: "00000000-0000-4000-8000-000000000000",
+                run_name: "run",
+                planned_at: start,
+                period_start: start,
+                period_end: start,
+                report: "report",
+                version: &spec.version,
+                parameters,
+            },
+        )
     };
-    template::render(text, &context)
+    let text = render(&all)?;
+    for name in all.keys().filter(|name| optional(spec, name)) {
+        let mut without = all.clone();
+        without.remove(name);
+        if render(&without).is_err() {
+            return Err(may_be_absent(name));
+        }
+    }
+    Ok(text)
+}
+
+/// Whether the parameter is declared, and a run may leave it out.
+fn optional(spec: &ReportSpec, name: &str) -> bool {
+    spec.parameters.iter().flatten().any(|p| p.name == name && p.required != Some(true) && p.value.is_none())
+}
+
+fn may_be_absent(name: &str) -> String {
+    format!("uses parameter `{name}`, which a run may leave out: set required or value on it")
 }
 
 fn bounds(execution: &Execution, problems: &mut Vec<Problem>) {
-    let mut within = |field: &str, value: Option<Duration>, min: Duration, max: Duration, words: &str| {
-        if value.is_some_and(|v| v < min || v > max) {
-            problems.push(Problem::new(format!("spec.execution.{field}"), format!("must be from {words}")));
-        }
-    };
-    let get = |d: &Option<openreg_parts::units::Duration>| d.as_ref().map(openreg_parts::units::Duration::get);
-    within("timeout", get(&execution.timeout), Duration::from_secs(1), Duration::from_secs(24 * 3600), "1s to 24h");
-    within("startupDeadline", get(&execution.startup_deadline), Duration::from_secs(10), Duration::from_secs(3600), "10s to 1h");
+    within(problems, "spec.execution.timeout", execution.timeout.as_ref(), 1, 24 * 3600, "1s to 24h");
+    within(problems, "spec.execution.startupDeadline", execution.startup_deadline.as_ref(), 10, 3600, "10s to 1h");
     if execution.memory.as_ref().is_some_and(|m| m.get() < 64 << 20 || m.get() > 4 << 30) {
         problems.push(Problem::new("spec.execution.memory", "must be from 64Mi to 4Gi"));
     }
+    if let Some(cpu) = &execution.cpu
+        && !cpu_millis(cpu).is_some_and(|m| (10..=2000).contains(&m))
+    {
+        problems.push(Problem::new("spec.execution.cpu", format!("`{cpu}` is not possible: write from 10m to 2, such as 500m or 1.5")));
+    }
+    backoff(problems, "spec.execution.retry.backoff", execution.retry.as_ref().and_then(|r| r.backoff.as_ref()));
+}
+
+/// Thousandths of a CPU: `500m`, `1.5`, `2`.
+fn cpu_millis(text: &str) -> Option<u32> {
+    if let Some(millis) = text.strip_suffix('m') {
+        return millis.parse().ok();
+    }
+    let (whole, tenths) = text.split_once('.').unwrap_or((text, "0"));
+    if tenths.len() != 1 {
+        return None;
+    }
+    whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(tenths.parse::<u32>().ok()? * 100)
 }

@@ -21,12 +21,12 @@ export function LoginPage() {
     const text = (name: string) => String(form.get(name) ?? '')
     setBusy(true)
     setFailed(null)
-    unwrap(client.POST('/api/v1/auth/login', { body: { tenant: text('tenant'), username: text('username'), password: text('password') } }))
+    unwrap(client.POST('/api/v1/auth/login', { body: { tenant: text('tenant'), user: text('user'), password: text('password') } }))
       .then((session) => {
         begin(session.accessToken, session.user)
         return navigate(from, { replace: true })
       })
-      .catch((e: unknown) => setFailed(e instanceof ApiError ? (e.problem?.detail ?? e.message) : 'The server cannot be reached. Try again in a moment.'))
+      .catch((e: unknown) => setFailed(e instanceof ApiError ? e.message : 'The server cannot be reached. Try again in a moment.'))
       .finally(() => setBusy(false))
   }
 
@@ -38,7 +38,7 @@ export function LoginPage() {
           <img src="/favicon.svg" alt="" className="size-7" /> OpenReg
         </h1>
         <Field name="tenant" label="Tenant" autoComplete="organization" />
-        <Field name="username" label="User" autoComplete="username" />
+        <Field name="user" label="User" autoComplete="username" />
         <Field name="password" label="Password" autoComplete="current-password" type="password" />
         {failed !== null && (
           <p role="alert" className="rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
