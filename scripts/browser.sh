@@ -4,6 +4,9 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 [ -n "${KUBECONFIG:-}" ] || use_cluster
+# What the pages show: the samples.
+kubectl apply -n "$TENANT" -f "$(scripts/samples.sh)" >/dev/null
+kubectl wait -n "$TENANT" --for=condition=Ready --timeout=60s report/trades-csv >/dev/null
 api=(kubectl exec -i -n "$SYSTEM_NAMESPACE" deployment/openreg-api -c api -- openreg-api --log error user)
 OPENREG_PASSWORD=$(openssl rand -hex 12)
 "${api[@]}" create --tenant "$TENANT" --name browser --role tenant-admin --password-stdin <<<"$OPENREG_PASSWORD" 2>/dev/null ||

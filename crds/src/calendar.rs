@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
     version = "v1alpha1",
     kind = "Calendar",
     namespaced,
+    derive = "PartialEq",
     category = "openreg",
     shortname = "orcl",
     printcolumn = r#"{"name": "Built-in", "type": "string", "jsonPath": ".spec.builtIn"}"#,

@@ -16,6 +16,7 @@ use crate::common::status::EndpointStatus;
     version = "v1alpha1",
     kind = "Connector",
     namespaced,
+    derive = "PartialEq",
     status = "EndpointStatus",
     category = "openreg",
     shortname = "orcn",

@@ -14,7 +14,8 @@ pub const MAX_RUN_NAME: usize = 48;
 /// All definitions, as JSON in the order in which they are applied.
 pub fn all() -> Vec<Value> {
     let rule = |max: usize| json!([{"rule": format!("size(self.metadata.name) <= {max}"), "message": format!("metadata.name may have at most {max} characters"), "fieldPath": ".metadata.name"}]);
-    let store = json!([{"rule": "self.metadata.name == 'default'", "message": "a namespace has one Store, and its name is default", "fieldPath": ".metadata.name"}]);
+    let store =
+        json!([{"rule": "self.metadata.name == 'default'", "message": "a namespace has one Store, and its name is default", "fieldPath": ".metadata.name"}]);
     vec![
         finished(Store::crd(), Some(store)),
         finished(Connector::crd(), Some(rule(MAX_NAME))),
@@ -35,7 +36,9 @@ pub fn to_yaml(definition: &Value) -> Result<String, serde_saphyr::ser::Error> {
 
 fn finished(definition: CustomResourceDefinition, root_rules: Option<Value>) -> Value {
     let mut value = serde_json::to_value(definition).unwrap_or_default();
-    let Some(schema) = value.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") else { return value };
+    let Some(schema) = value.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") else {
+        return value;
+    };
     tidy(schema);
     let description = schema.pointer("/properties/spec/description").cloned();
     if let Some(object) = schema.as_object_mut() {

@@ -18,6 +18,7 @@ use crate::report::Backoff;
     version = "v1alpha1",
     kind = "Destination",
     namespaced,
+    derive = "PartialEq",
     status = "EndpointStatus",
     category = "openreg",
     shortname = "ords",

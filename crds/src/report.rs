@@ -22,6 +22,7 @@ use crate::common::condition::Condition;
     version = "v1alpha1",
     kind = "Report",
     namespaced,
+    derive = "PartialEq",
     status = "ReportStatus",
     category = "openreg",
     shortname = "orrp",
@@ -336,7 +337,10 @@ pub struct StatusProblem {
 impl From<Problem> for StatusProblem {
     fn from(p: Problem) -> Self {
         let cut = |text: &str, max: usize| text.chars().take(max).collect();
-        Self { field: cut(&p.field, 256), message: cut(&p.message, 1024) }
+        Self {
+            field: cut(&p.field, 256),
+            message: cut(&p.message, 1024),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::common::condition::Condition;
     version = "v1alpha1",
     kind = "ReportRun",
     namespaced,
+    derive = "PartialEq",
     status = "ReportRunStatus",
     category = "openreg",
     shortname = "orrn",
@@ -77,10 +78,16 @@ pub struct ReportRunSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Period {
     /// First instant, RFC 3339 with a zone or offset.
-    #[schemars(length(min = 20, max = 35), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"))]
+    #[schemars(
+        length(min = 20, max = 35),
+        regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$")
+    )]
     pub start: String,
     /// First instant after it.
-    #[schemars(length(min = 20, max = 35), regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"))]
+    #[schemars(
+        length(min = 20, max = 35),
+        regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$")
+    )]
     pub end: String,
 }
 

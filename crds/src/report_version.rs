@@ -13,6 +13,7 @@ use crate::report::ReportSpec;
     version = "v1alpha1",
     kind = "ReportVersion",
     namespaced,
+    derive = "PartialEq",
     category = "openreg",
     shortname = "orrv",
     printcolumn = r#"{"name": "Report", "type": "string", "jsonPath": ".spec.reportRef"}"#,

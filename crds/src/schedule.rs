@@ -16,6 +16,7 @@ use crate::common::condition::Condition;
     version = "v1alpha1",
     kind = "Schedule",
     namespaced,
+    derive = "PartialEq",
     status = "ScheduleStatus",
     category = "openreg",
     shortname = "orsc",

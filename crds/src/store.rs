@@ -15,6 +15,7 @@ use crate::common::status::EndpointStatus;
     version = "v1alpha1",
     kind = "Store",
     namespaced,
+    derive = "PartialEq",
     status = "EndpointStatus",
     category = "openreg",
     shortname = "orst",

@@ -49,18 +49,41 @@ fn wrong(judge: impl Fn(&str, &Object) -> Option<String>) -> Vec<String> {
 fn there_are_eight_kinds() {
     let mut names: Vec<_> = definition::all().iter().map(name).collect();
     names.sort();
-    let expected = ["calendars", "connectors", "destinations", "reportruns", "reports", "reportversions", "schedules", "stores"].map(|n| format!("{n}.openreg.io"));
+    let expected = [
+        "calendars",
+        "connectors",
+        "destinations",
+        "reportruns",
+        "reports",
+        "reportversions",
+        "schedules",
+        "stores",
+    ]
+    .map(|n| format!("{n}.openreg.io"));
     assert_eq!(names, expected);
 }
 
 #[test]
 fn no_schema_has_a_default() {
-    assert_eq!(wrong(|_, o| o.contains_key("default").then(|| "has a default: Argo CD would see drift".to_owned())), Vec::<String>::new());
+    assert_eq!(
+        wrong(|_, o| o.contains_key("default").then(|| "has a default: Argo CD would see drift".to_owned())),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn every_schema_is_structural() {
-    let forbidden = ["oneOf", "anyOf", "allOf", "not", "$ref", "$defs", "definitions", "nullable", "x-kubernetes-preserve-unknown-fields"];
+    let forbidden = [
+        "oneOf",
+        "anyOf",
+        "allOf",
+        "not",
+        "$ref",
+        "$defs",
+        "definitions",
+        "nullable",
+        "x-kubernetes-preserve-unknown-fields",
+    ];
     assert_eq!(
         wrong(|_, o| {
             if let Some(key) = forbidden.iter().find(|k| o.contains_key(**k)) {
@@ -83,7 +106,9 @@ fn everything_is_bounded() {
             let has = |key: &str| o.contains_key(key);
             match o.get("type").and_then(Value::as_str) {
                 Some("array") if !has("maxItems") => Some("is an array without maxItems".to_owned()),
-                Some("string") if !has("maxLength") && !has("enum") && o.get("format") != Some(&Value::from("date-time")) => Some("is a string without maxLength".to_owned()),
+                Some("string") if !has("maxLength") && !has("enum") && o.get("format") != Some(&Value::from("date-time")) => {
+                    Some("is a string without maxLength".to_owned())
+                }
                 Some("object") if has("additionalProperties") && !has("maxProperties") => Some("is a map without maxProperties".to_owned()),
                 Some("object") if !has("additionalProperties") && !has("properties") => Some("is an object of anything".to_owned()),
                 _ => None,
@@ -97,7 +122,9 @@ fn everything_is_bounded() {
 fn conditions_are_keyed_by_type() {
     let mut seen = 0;
     for definition in definition::all() {
-        let Some(conditions) = schema(&definition).pointer("/properties/status/properties/conditions") else { continue };
+        let Some(conditions) = schema(&definition).pointer("/properties/status/properties/conditions") else {
+            continue;
+        };
         seen += 1;
         assert_eq!(conditions["x-kubernetes-list-type"], "map", "{}", name(&definition));
         assert_eq!(conditions["x-kubernetes-list-map-keys"], serde_json::json!(["type"]), "{}", name(&definition));
@@ -110,7 +137,9 @@ fn every_rule_has_a_message() {
     assert_eq!(
         wrong(|_, o| {
             let rules = o.get("x-kubernetes-validations")?.as_array()?;
-            let bad = rules.iter().find(|r| r["message"].as_str().is_none_or(|m| m.is_empty() || m.ends_with('.')) || r["rule"].as_str().is_none_or(str::is_empty))?;
+            let bad = rules
+                .iter()
+                .find(|r| r["message"].as_str().is_none_or(|m| m.is_empty() || m.ends_with('.')) || r["rule"].as_str().is_none_or(str::is_empty))?;
             Some(format!("rule without a proper message: {bad}"))
         }),
         Vec::<String>::new()
@@ -119,7 +148,17 @@ fn every_rule_has_a_message() {
 
 #[test]
 fn every_field_is_described() {
-    assert_eq!(wrong(|path, o| (!path.is_empty() && !path.starts_with(".metadata") && !path.ends_with("[]") && !path.ends_with("{}") && !path.ends_with(".spec") && !path.ends_with(".status") && !o.contains_key("description")).then(|| "has no description".to_owned())), Vec::<String>::new());
+    assert_eq!(
+        wrong(|path, o| (!path.is_empty()
+            && !path.starts_with(".metadata")
+            && !path.ends_with("[]")
+            && !path.ends_with("{}")
+            && !path.ends_with(".spec")
+            && !path.ends_with(".status")
+            && !o.contains_key("description"))
+        .then(|| "has no description".to_owned())),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -129,7 +168,10 @@ fn unions_want_exactly_one_member() {
         let definition = all.iter().find(|d| name(d) == format!("{kind}.openreg.io")).unwrap();
         let union = schema(definition).pointer(pointer).unwrap_or_else(|| panic!("{kind} has no {pointer}")).clone();
         let required = union.get("required").cloned();
-        (union["x-kubernetes-validations"][0]["message"].as_str().unwrap_or_default().to_owned(), required)
+        (
+            union["x-kubernetes-validations"][0]["message"].as_str().unwrap_or_default().to_owned(),
+            required,
+        )
     };
     for (kind, pointer, message) in [
         ("connectors", "/properties/spec", "set exactly one of postgres, sqlite"),
@@ -137,8 +179,16 @@ fn unions_want_exactly_one_member() {
         ("destinations", "/properties/spec", "set exactly one of sftp, directory"),
         ("destinations", "/properties/spec/properties/network", "set exactly one of cidrs, pods"),
         ("reports", "/properties/spec/properties/output", "set csv"),
-        ("reports", "/properties/spec/properties/validation/items/properties/rule", "set exactly one of notNull, pattern, unique"),
-        ("reports", "/properties/spec/properties/mapping/items/properties/fields/items/properties/from", "set exactly one of column, constant, parameter, template"),
+        (
+            "reports",
+            "/properties/spec/properties/validation/items/properties/rule",
+            "set exactly one of notNull, pattern, unique",
+        ),
+        (
+            "reports",
+            "/properties/spec/properties/mapping/items/properties/fields/items/properties/from",
+            "set exactly one of column, constant, parameter, template",
+        ),
     ] {
         assert_eq!(rules(kind, pointer), (message.to_owned(), None), "{kind} {pointer}");
     }
@@ -152,6 +202,9 @@ fn definitions_are_small_and_committed() {
         let file = format!("{}.yaml", definition["spec"]["names"]["plural"].as_str().unwrap());
         assert!(text.len() < MAX_BYTES, "{file} has {} bytes", text.len());
         let committed = std::fs::read_to_string(directory.join(&file)).unwrap_or_default();
-        assert!(committed == text, "config/crd/{file} is not what crdgen writes: run `cargo run -p openreg-crds --bin crdgen config/crd`");
+        assert!(
+            committed == text,
+            "config/crd/{file} is not what crdgen writes: run `cargo run -p openreg-crds --bin crdgen config/crd`"
+        );
     }
 }

@@ -60,7 +60,9 @@ pub struct Cli {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    openreg_parts::units::Duration::try_from(text.to_owned()).map(|d| d.get()).map_err(|e| e.to_string())
+    openreg_parts::units::Duration::try_from(text.to_owned())
+        .map(|d| d.get())
+        .map_err(|e| e.to_string())
 }
 
 impl Cli {
@@ -93,7 +95,17 @@ mod tests {
     fn command_line_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-        let cli = Cli::parse_from(["x", "--runner-image", "r:1", "--blocked-cidrs", "10.0.0.0/24,10.0.1.1/32", "--watch-stall", "90s", "--kubernetes-service-host", "10.96.0.1"]);
+        let cli = Cli::parse_from([
+            "x",
+            "--runner-image",
+            "r:1",
+            "--blocked-cidrs",
+            "10.0.0.0/24,10.0.1.1/32",
+            "--watch-stall",
+            "90s",
+            "--kubernetes-service-host",
+            "10.96.0.1",
+        ]);
         assert_eq!(cli.watch_stall, Duration::from_secs(90));
         assert_eq!(cli.config().blocked_cidrs, ["10.0.0.0/24", "10.0.1.1/32", "10.96.0.1/32"]);
         assert!(Cli::try_parse_from(["x", "--runner-image", "r:1", "--watch-stall", "soon"]).is_err());

@@ -49,7 +49,13 @@ impl Context {
     /// Writes an Event about `object`. An Event is a courtesy: that it cannot be written is logged and stops nothing.
     pub async fn event<K: Resource<DynamicType = ()>>(&self, object: &K, type_: EventType, reason: &str, action: &str, note: String) {
         let note: String = note.chars().take(900).collect();
-        let event = Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note),
+            action: action.to_owned(),
+            secondary: None,
+        };
         if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
             tracing::warn!(reason, error = crate::telemetry::chain(&error), "could not write an event");
         }

@@ -61,7 +61,11 @@ impl WatchProgress {
 /// The plural name of the kind that a request watches; `None` for any other request.
 fn watched(uri: &http::Uri) -> Option<&str> {
     let query = uri.query()?;
-    query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch")).then(|| uri.path().rsplit('/').next()).flatten()
+    query
+        .split('&')
+        .any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch"))
+        .then(|| uri.path().rsplit('/').next())
+        .flatten()
 }
 
 /// A layer of the Kubernetes client that stamps [`WatchProgress`].
@@ -71,7 +75,10 @@ pub struct StampLayer(pub WatchProgress);
 impl<S> Layer<S> for StampLayer {
     type Service = Stamp<S>;
     fn layer(&self, inner: S) -> Stamp<S> {
-        Stamp { inner, progress: self.0.clone() }
+        Stamp {
+            inner,
+            progress: self.0.clone(),
+        }
     }
 }
 
@@ -106,7 +113,10 @@ where
             if let Some(kind) = &kind {
                 progress.stamp(kind);
             }
-            Ok(answer.map(|body| Stamped { body, watch: kind.map(|kind| (kind, progress)) }))
+            Ok(answer.map(|body| Stamped {
+                body,
+                watch: kind.map(|kind| (kind, progress)),
+            }))
         })
     }
 }
@@ -154,7 +164,11 @@ pub struct Health {
 impl Health {
     /// The three pages.
     pub fn router(self) -> Router {
-        Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route("/metrics", get(metrics)).with_state(self)
+        Router::new()
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self)
     }
 
     /// Answers on `listener` until shutdown.
@@ -175,12 +189,19 @@ async fn healthz(State(health): State<Health>) -> impl IntoResponse {
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    if health.ready.load(std::sync::atomic::Ordering::Relaxed) { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet\n") }
+    if health.ready.load(std::sync::atomic::Ordering::Relaxed) {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet\n")
+    }
 }
 
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     health.progress.export(&health.metrics);
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], health.metrics.encode())
+    (
+        [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+        health.metrics.encode(),
+    )
 }
 
 #[cfg(test)]
@@ -203,7 +224,12 @@ mod tests {
     #[tokio::test]
     async fn liveness_fails_when_a_watch_is_silent_and_heals_with_its_next_byte() {
         let progress = WatchProgress::default();
-        let health = Health { progress: progress.clone(), stall: Duration::from_millis(30), ready: Arc::default(), metrics: Metrics::new() };
+        let health = Health {
+            progress: progress.clone(),
+            stall: Duration::from_millis(30),
+            ready: Arc::default(),
+            metrics: Metrics::new(),
+        };
         let ask = |health: Health| async move {
             let request = axum::http::Request::get("/healthz").body(axum::body::Body::empty()).unwrap();
             health.router().oneshot(request).await.unwrap().status()
@@ -220,7 +246,12 @@ mod tests {
                 Ok::<_, std::convert::Infallible>(http::Response::builder().status(status).body(axum::body::Body::from("{}")).unwrap())
             });
             let stamped = StampLayer(progress.clone()).layer(service);
-            async move { stamped.oneshot(http::Request::get("/apis/openreg.io/v1alpha1/reportruns?watch=true").body(()).unwrap()).await.unwrap() }
+            async move {
+                stamped
+                    .oneshot(http::Request::get("/apis/openreg.io/v1alpha1/reportruns?watch=true").body(()).unwrap())
+                    .await
+                    .unwrap()
+            }
         };
         let _ = answer(403).await;
         assert_eq!(ask(health.clone()).await, StatusCode::SERVICE_UNAVAILABLE);

@@ -35,5 +35,8 @@ pub fn destination(name: &str) -> String {
 
 /// The labels that every object of the operator carries.
 pub fn base() -> BTreeMap<String, String> {
-    [(MANAGED_BY, OPENREG), ("app.kubernetes.io/name", "openreg-runner")].into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    [(MANAGED_BY, OPENREG), ("app.kubernetes.io/name", "openreg-runner")]
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
 }

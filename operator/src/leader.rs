@@ -65,8 +65,15 @@ fn judge(spec: &LeaseSpec, identity: &str, seen: Instant, now: Instant) -> Claim
         // This very pod before a restart of its container.
         Some(holder) if holder == identity => Claim::Take,
         Some(_) => {
-            let duration = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).map_or(DURATION, Duration::from_secs);
-            if now.saturating_duration_since(seen) > duration { Claim::Take } else { Claim::Wait }
+            let duration = spec
+                .lease_duration_seconds
+                .and_then(|s| u64::try_from(s).ok())
+                .map_or(DURATION, Duration::from_secs);
+            if now.saturating_duration_since(seen) > duration {
+                Claim::Take
+            } else {
+                Claim::Wait
+            }
         }
     }
 }
@@ -74,7 +81,11 @@ fn judge(spec: &LeaseSpec, identity: &str, seen: Instant, now: Instant) -> Claim
 impl Election {
     /// For the Lease `name`; `identity` names this process and no other.
     pub fn new(client: Client, namespace: &str, name: &str, identity: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), name: name.to_owned(), identity: identity.to_owned() }
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: name.to_owned(),
+            identity: identity.to_owned(),
+        }
     }
 
     /// Waits until this process holds the Lease; `None` when shutdown came first.
@@ -161,7 +172,10 @@ impl Election {
                     return Ok(());
                 }
             }
-            let lost = || Lost { name: self.name.clone(), seconds: renewed.elapsed().as_secs() };
+            let lost = || Lost {
+                name: self.name.clone(),
+                seconds: renewed.elapsed().as_secs(),
+            };
             let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
             match tokio::time::timeout(left, self.replace(self.lease(Some(&lease)))).await {
                 Err(_) => return Err(lost()),
@@ -175,7 +189,12 @@ impl Election {
                     Ok(Ok(_)) | Err(_) => return Err(lost()),
                     Ok(Err(error)) => tracing::warn!(lease = self.name, error = crate::telemetry::chain(&error), "could not read lease {}", self.name),
                 },
-                Ok(Err(error)) => tracing::warn!(lease = self.name, error = crate::telemetry::chain(&error), "could not renew lease {}", self.name),
+                Ok(Err(error)) => tracing::warn!(
+                    lease = self.name,
+                    error = crate::telemetry::chain(&error),
+                    "could not renew lease {}",
+                    self.name
+                ),
             }
         }
     }
@@ -187,7 +206,12 @@ impl Election {
         }
         match tokio::time::timeout(RETRY, self.replace(free)).await {
             Ok(Ok(Some(_))) => tracing::info!(lease = self.name, "gave lease {} back", self.name),
-            _ => tracing::warn!(lease = self.name, "could not give lease {} back, the next leader waits {} s", self.name, DURATION.as_secs()),
+            _ => tracing::warn!(
+                lease = self.name,
+                "could not give lease {} back, the next leader waits {} s",
+                self.name,
+                DURATION.as_secs()
+            ),
         }
     }
 }
@@ -199,7 +223,11 @@ mod tests {
     #[test]
     fn lease_is_taken_only_from_the_silent() {
         let seen = Instant::now();
-        let spec = |holder: Option<&str>| LeaseSpec { holder_identity: holder.map(str::to_owned), lease_duration_seconds: Some(15), ..LeaseSpec::default() };
+        let spec = |holder: Option<&str>| LeaseSpec {
+            holder_identity: holder.map(str::to_owned),
+            lease_duration_seconds: Some(15),
+            ..LeaseSpec::default()
+        };
         for (holder, later, expected) in [
             (None, 0, Claim::Take),
             (Some(""), 0, Claim::Take),
@@ -208,7 +236,11 @@ mod tests {
             (Some("other"), 15, Claim::Wait),
             (Some("other"), 16, Claim::Take),
         ] {
-            assert_eq!(judge(&spec(holder), "me", seen, seen + Duration::from_secs(later)), expected, "{holder:?} after {later} s");
+            assert_eq!(
+                judge(&spec(holder), "me", seen, seen + Duration::from_secs(later)),
+                expected,
+                "{holder:?} after {later} s"
+            );
         }
     }
 

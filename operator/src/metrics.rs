@@ -99,16 +99,46 @@ impl Metrics {
         let watch_progress = Family::default();
         let leader = Gauge::default();
         registry.register("reconciles", "Reconciliations by controller and result", Family::clone(&reconciles));
-        registry.register_with_unit("reconcile_duration", "How long one reconciliation took", Unit::Seconds, Family::clone(&reconcile_seconds));
-        registry.register("runs_finished", "Runs that ended, by namespace, report and outcome", Family::clone(&runs_finished));
-        registry.register("run_attempts", "Jobs that ended, by stage and class of error (Ok without one)", Family::clone(&run_attempts));
+        registry.register_with_unit(
+            "reconcile_duration",
+            "How long one reconciliation took",
+            Unit::Seconds,
+            Family::clone(&reconcile_seconds),
+        );
+        registry.register(
+            "runs_finished",
+            "Runs that ended, by namespace, report and outcome",
+            Family::clone(&runs_finished),
+        );
+        registry.register(
+            "run_attempts",
+            "Jobs that ended, by stage and class of error (Ok without one)",
+            Family::clone(&run_attempts),
+        );
         registry.register_with_unit("run_duration", "From a run's creation to its end", Unit::Seconds, run_seconds.clone());
         registry.register("schedule_slots", "Slots decided: Run or Skipped", Family::clone(&schedule_slots));
         registry.register_with_unit("schedule_skew", "From a slot to the creation of its run", Unit::Seconds, schedule_skew.clone());
-        registry.register("probes", "Probe Jobs that ended, by kind and result (Reachable or the error's code)", Family::clone(&probes));
-        registry.register("watch_errors", "Watches that failed and were begun again, by kind", Family::clone(&watch_errors));
-        registry.register("undecodable_objects", "Objects that could not be read and were left out, by kind", Family::clone(&undecodable));
-        registry.register_with_unit("watch_last_progress_timestamp", "Unix time of the last byte of a watch, by kind", Unit::Seconds, Family::clone(&watch_progress));
+        registry.register(
+            "probes",
+            "Probe Jobs that ended, by kind and result (Reachable or the error's code)",
+            Family::clone(&probes),
+        );
+        registry.register(
+            "watch_errors",
+            "Watches that failed and were begun again, by kind",
+            Family::clone(&watch_errors),
+        );
+        registry.register(
+            "undecodable_objects",
+            "Objects that could not be read and were left out, by kind",
+            Family::clone(&undecodable),
+        );
+        registry.register_with_unit(
+            "watch_last_progress_timestamp",
+            "Unix time of the last byte of a watch, by kind",
+            Unit::Seconds,
+            Family::clone(&watch_progress),
+        );
         let runs = RunGauges::default();
         registry.register_collector(Box::new(runs.clone()));
         registry.register("leader", "1 while this process holds the Lease", leader.clone());
@@ -144,12 +174,23 @@ impl Metrics {
 
     /// A run ended.
     pub fn run_finished(&self, namespace: &str, report: &str, outcome: &str) {
-        self.runs_finished.get_or_create(&Outcome { namespace: namespace.to_owned(), report: report.to_owned(), outcome: outcome.to_owned() }).inc();
+        self.runs_finished
+            .get_or_create(&Outcome {
+                namespace: namespace.to_owned(),
+                report: report.to_owned(),
+                outcome: outcome.to_owned(),
+            })
+            .inc();
     }
 
     /// A generate or deliver Job ended.
     pub fn run_attempt(&self, stage: &str, class: &str) {
-        self.run_attempts.get_or_create(&Attempt { stage: stage.to_owned(), class: class.to_owned() }).inc();
+        self.run_attempts
+            .get_or_create(&Attempt {
+                stage: stage.to_owned(),
+                class: class.to_owned(),
+            })
+            .inc();
     }
 
     /// A run took that long.
@@ -170,7 +211,12 @@ impl Metrics {
 
     /// A probe Job ended.
     pub fn probed(&self, kind: &'static str, result: &str) {
-        self.probes.get_or_create(&Probe { kind, result: result.to_owned() }).inc();
+        self.probes
+            .get_or_create(&Probe {
+                kind,
+                result: result.to_owned(),
+            })
+            .inc();
     }
 
     /// A watch failed.

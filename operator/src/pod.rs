@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec,
-    ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, ObjectFieldSelector, PodSecurityContext, PodSpec,
+    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -102,7 +102,13 @@ pub fn runner_job(job: &RunnerJob) -> Job {
             // A pod on a lost node must be gone before another may take its place.
             pod_replacement_policy: Some("Failed".to_owned()),
             ttl_seconds_after_finished: job.keep.map(|k| i32::try_from(k.as_secs()).unwrap_or(i32::MAX)),
-            template: PodTemplateSpec { metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }), spec: Some(pod(job)) },
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod(job)),
+            },
             ..JobSpec::default()
         }),
         status: None,
@@ -114,10 +120,21 @@ fn pod(job: &RunnerJob) -> PodSpec {
     secrets.sort_by(|a, b| a.path.cmp(&b.path));
     secrets.dedup_by(|a, b| a.path == b.path);
     let mut volumes = vec![
-        Volume { name: "plan".to_owned(), config_map: Some(ConfigMapVolumeSource { name: job.plan.clone(), default_mode: Some(0o444), ..ConfigMapVolumeSource::default() }), ..Volume::default() },
+        Volume {
+            name: "plan".to_owned(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: job.plan.clone(),
+                default_mode: Some(0o444),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        },
         Volume {
             name: "scratch".to_owned(),
-            empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(job.scratch_bytes.to_string())), ..EmptyDirVolumeSource::default() }),
+            empty_dir: Some(EmptyDirVolumeSource {
+                size_limit: Some(Quantity(job.scratch_bytes.to_string())),
+                ..EmptyDirVolumeSource::default()
+            }),
             ..Volume::default()
         },
     ];
@@ -127,7 +144,12 @@ fn pod(job: &RunnerJob) -> PodSpec {
         volumes.push(Volume {
             name: name.clone(),
             // Optional, so that the runner can say SecretMissing; a required one would leave the pod without a word.
-            secret: Some(SecretVolumeSource { secret_name: Some(secret.secret.clone()), optional: Some(true), default_mode: Some(0o440), ..SecretVolumeSource::default() }),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(secret.secret.clone()),
+                optional: Some(true),
+                default_mode: Some(0o440),
+                ..SecretVolumeSource::default()
+            }),
             ..Volume::default()
         });
         mounts.push(mount(&name, &secret.path, true));
@@ -137,14 +159,21 @@ fn pod(job: &RunnerJob) -> PodSpec {
         enable_service_links: Some(false),
         restart_policy: Some("Never".to_owned()),
         termination_grace_period_seconds: Some(seconds(job.grace)),
-        image_pull_secrets: (!job.pull_secrets.is_empty())
-            .then(|| job.pull_secrets.iter().map(|name| k8s_openapi::api::core::v1::LocalObjectReference { name: name.clone() }).collect()),
+        image_pull_secrets: (!job.pull_secrets.is_empty()).then(|| {
+            job.pull_secrets
+                .iter()
+                .map(|name| k8s_openapi::api::core::v1::LocalObjectReference { name: name.clone() })
+                .collect()
+        }),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(USER),
             run_as_group: Some(USER),
             fs_group: Some(USER),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                localhost_profile: None,
+            }),
             ..PodSecurityContext::default()
         }),
         containers: vec![Container {
@@ -153,10 +182,17 @@ fn pod(job: &RunnerJob) -> PodSpec {
             image_pull_policy: job.pull_policy.clone(),
             args: Some(job.args.clone()),
             env: Some(vec![field_env("POD_UID", "metadata.uid"), field_env("POD_NAME", "metadata.name")]),
-            resources: Some(ResourceRequirements { limits: Some(quantities(&job.cpu, &job.memory)), requests: Some(requests(&job.memory)), ..ResourceRequirements::default() }),
+            resources: Some(ResourceRequirements {
+                limits: Some(quantities(&job.cpu, &job.memory)),
+                requests: Some(requests(&job.memory)),
+                ..ResourceRequirements::default()
+            }),
             security_context: Some(SecurityContext {
                 allow_privilege_escalation: Some(false),
-                capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+                capabilities: Some(Capabilities {
+                    drop: Some(vec!["ALL".to_owned()]),
+                    add: None,
+                }),
                 privileged: Some(false),
                 read_only_root_filesystem: Some(true),
                 run_as_non_root: Some(true),
@@ -175,14 +211,25 @@ fn pod(job: &RunnerJob) -> PodSpec {
 }
 
 fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
-    VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), read_only: read_only.then_some(true), ..VolumeMount::default() }
+    VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    }
 }
 
 fn field_env(name: &str, path: &str) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value: None,
-        value_from: Some(EnvVarSource { field_ref: Some(ObjectFieldSelector { api_version: None, field_path: path.to_owned() }), ..EnvVarSource::default() }),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                api_version: None,
+                field_path: path.to_owned(),
+            }),
+            ..EnvVarSource::default()
+        }),
     }
 }
 
@@ -219,8 +266,14 @@ mod tests {
             args: vec!["generate".to_owned()],
             plan: "trades-plan".to_owned(),
             secrets: vec![
-                SecretVolume { secret: "db".to_owned(), path: "/secrets/connector-trades".to_owned() },
-                SecretVolume { secret: "db".to_owned(), path: "/secrets/connector-trades".to_owned() },
+                SecretVolume {
+                    secret: "db".to_owned(),
+                    path: "/secrets/connector-trades".to_owned(),
+                },
+                SecretVolume {
+                    secret: "db".to_owned(),
+                    path: "/secrets/connector-trades".to_owned(),
+                },
             ],
             cpu: MAX_CPU.to_owned(),
             memory: MAX_MEMORY.to_owned(),
@@ -241,10 +294,19 @@ mod tests {
             ("/spec/template/spec/automountServiceAccountToken", serde_json::json!(false)),
             ("/spec/template/spec/securityContext/runAsNonRoot", serde_json::json!(true)),
             ("/spec/template/spec/securityContext/seccompProfile/type", serde_json::json!("RuntimeDefault")),
-            ("/spec/template/spec/containers/0/securityContext/allowPrivilegeEscalation", serde_json::json!(false)),
-            ("/spec/template/spec/containers/0/securityContext/readOnlyRootFilesystem", serde_json::json!(true)),
+            (
+                "/spec/template/spec/containers/0/securityContext/allowPrivilegeEscalation",
+                serde_json::json!(false),
+            ),
+            (
+                "/spec/template/spec/containers/0/securityContext/readOnlyRootFilesystem",
+                serde_json::json!(true),
+            ),
             ("/spec/template/spec/containers/0/securityContext/capabilities/drop", serde_json::json!(["ALL"])),
-            ("/spec/template/spec/containers/0/resources/limits", serde_json::json!({"cpu": "2", "memory": "4Gi"})),
+            (
+                "/spec/template/spec/containers/0/resources/limits",
+                serde_json::json!({"cpu": "2", "memory": "4Gi"}),
+            ),
             ("/spec/template/spec/containers/0/terminationMessagePolicy", serde_json::json!("File")),
             ("/spec/template/spec/volumes/1/emptyDir/sizeLimit", serde_json::json!("1073741824")),
             ("/spec/template/spec/volumes/2/secret/optional", serde_json::json!(true)),

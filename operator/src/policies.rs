@@ -29,11 +29,18 @@ impl Policies {
         let (namespace, name) = (policy.namespace().unwrap_or_default(), policy.name_any());
         let digest = Sha256::of(&serde_json::to_vec(&policy).unwrap_or_default());
         let key = (namespace.clone(), name.clone());
-        let known = self.applied.lock().get(&key).filter(|(known, at)| *known == digest && at.elapsed() < TRUST).map(|(_, at)| at.elapsed());
+        let known = self
+            .applied
+            .lock()
+            .get(&key)
+            .filter(|(known, at)| *known == digest && at.elapsed() < TRUST)
+            .map(|(_, at)| at.elapsed());
         let age = match known {
             Some(age) => age,
             None => {
-                Api::<NetworkPolicy>::namespaced(client.clone(), &namespace).patch(&name, &PatchParams::apply(manager).force(), &Patch::Apply(&policy)).await?;
+                Api::<NetworkPolicy>::namespaced(client.clone(), &namespace)
+                    .patch(&name, &PatchParams::apply(manager).force(), &Patch::Apply(&policy))
+                    .await?;
                 self.applied.lock().insert(key, (digest, Instant::now()));
                 Duration::ZERO
             }

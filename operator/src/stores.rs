@@ -36,14 +36,23 @@ pub struct Cache<K: Resource<DynamicType = ()> + 'static> {
 
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Clone for Cache<K> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone(), hooks: Arc::clone(&self.hooks) }
+        Self {
+            store: self.store.clone(),
+            hooks: Arc::clone(&self.hooks),
+        }
     }
 }
 
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Cache<K> {
     fn new() -> (Self, Writer<K>) {
         let writer = Writer::<K>::default();
-        (Self { store: writer.as_reader(), hooks: Arc::default() }, writer)
+        (
+            Self {
+                store: writer.as_reader(),
+                hooks: Arc::default(),
+            },
+            writer,
+        )
     }
 
     /// The object of that name; a cluster-scoped kind has the namespace `""`.
@@ -169,7 +178,8 @@ impl Stores {
 
     /// The pods of a Job.
     pub fn pods_of(&self, namespace: &str, job: &str) -> Vec<Arc<Pod>> {
-        self.pods.in_namespace(namespace, |pod| pod.labels().get(labels::JOB_NAME).is_some_and(|name| name == job))
+        self.pods
+            .in_namespace(namespace, |pod| pod.labels().get(labels::JOB_NAME).is_some_and(|name| name == job))
     }
 }
 
@@ -201,7 +211,10 @@ fn prune_job(job: &mut Job) {
 fn prune_pod(pod: &mut Pod) {
     nothing(pod);
     let node_name = pod.spec.take().and_then(|spec| spec.node_name);
-    pod.spec = Some(k8s_openapi::api::core::v1::PodSpec { node_name, ..k8s_openapi::api::core::v1::PodSpec::default() });
+    pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
+        node_name,
+        ..k8s_openapi::api::core::v1::PodSpec::default()
+    });
     pod.metadata.annotations = None;
     if let Some(status) = &mut pod.status {
         status.host_ips = None;
@@ -250,9 +263,18 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let bad = |invalid: &kube::core::error_boundary::InvalidObject| {
-        let (namespace, name) = (invalid.metadata.namespace.clone().unwrap_or_default(), invalid.metadata.name.clone().unwrap_or_default());
+        let (namespace, name) = (
+            invalid.metadata.namespace.clone().unwrap_or_default(),
+            invalid.metadata.name.clone().unwrap_or_default(),
+        );
         metrics.undecodable(plural);
-        tracing::error!(kind = plural, object.namespace = namespace, object.name = name, error = invalid.error, "could not read {plural} {namespace}/{name}, leaving it out");
+        tracing::error!(
+            kind = plural,
+            object.namespace = namespace,
+            object.name = name,
+            error = invalid.error,
+            "could not read {plural} {namespace}/{name}, leaving it out"
+        );
         cache.get(&namespace, &name).map(|old| Event::Delete((*old).clone()))
     };
     match event {
@@ -324,7 +346,11 @@ mod tests {
         assert!(cache.get("acme", "good").is_some());
         feed(Event::Delete(invalid("good")));
         assert!(cache.get("acme", "good").is_none());
-        assert!(metrics.encode().contains(r#"openreg_undecodable_objects_total{kind="schedules"} 3"#), "{}", metrics.encode());
+        assert!(
+            metrics.encode().contains(r#"openreg_undecodable_objects_total{kind="schedules"} 3"#),
+            "{}",
+            metrics.encode()
+        );
     }
 
     #[test]

@@ -7,7 +7,14 @@ use tracing_subscriber::EnvFilter;
 /// Sends all logs to stderr as JSON. `directives` as in `info,kube=debug`.
 pub fn start(directives: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::builder().parse(directives)?;
-    tracing_subscriber::fmt().json().flatten_event(true).with_current_span(true).with_span_list(false).with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     Ok(())
 }
 
@@ -36,6 +43,9 @@ mod tests {
 
     #[test]
     fn chain_is_one_line() {
-        assert_eq!(chain(&Outer(std::io::Error::other("connection refused"))), "could not watch: connection refused");
+        assert_eq!(
+            chain(&Outer(std::io::Error::other("connection refused"))),
+            "could not watch: connection refused"
+        );
     }
 }

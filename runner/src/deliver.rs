@@ -16,6 +16,7 @@ mod tests;
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use openreg_parts::error::Class;
 use openreg_parts::secrets::SecretFiles;
 use openreg_parts::store::Store;
@@ -106,7 +107,7 @@ pub async fn deliver(plan: &RunPlan, request: DeliverRequest, cancel: Cancellati
         Ok(store) => store,
         Err(e) => return failed(nothing_yet(), StageError::new(Stage::Deliver, &e)),
     };
-    let connect = || -> futures::future::BoxFuture<'_, _> { Box::pin(transport::open(&destination.transport, secret.as_ref())) };
+    let connect = || transport::open(&destination.transport, secret.as_ref()).boxed();
     let ground = Ground { store: &store, destination, connect: &connect, progress, pause: Duration::from_secs(1), dies: &|_, _| false };
     deliver_on(&ground, &plan.run.id, &request, cancel).await
 }
@@ -201,7 +202,7 @@ async fn sealed(store: &Store, run: &str, expected: &Sha256) -> Result<Manifest,
     Ok(manifest)
 }
 
-fn file<'a>(ground: &'a Ground<'a>, run: &str, request: &DeliverRequest, stopper: &'a Stopper, artifact: &'a manifest::Artifact) -> Result<File<'a>, StageError> {
+fn file<'a>(ground: &'a Ground<'_>, run: &str, request: &DeliverRequest, stopper: &'a Stopper, artifact: &'a manifest::Artifact) -> Result<File<'a>, StageError> {
     let remote = RemoteName::new(&ground.destination.directory, &artifact.name).map_err(StageError::at(Stage::Deliver))?;
     let sha256 = Sha256::try_from(artifact.sha256.clone()).map_err(|e| internal("ManifestUnreadable", format!("could not understand the manifest: {e}"), None))?;
     Ok(File {

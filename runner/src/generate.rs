@@ -45,17 +45,14 @@ pub struct Generated {
 /// Stops at `cancel` and at the plan's time limit; uploads that are under way are given up then, and nothing is sealed.
 pub async fn generate(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, store: &Store, cancel: &CancellationToken, progress: OnProgress) -> Result<Generated, Stop> {
     let started = Instant::now();
-    if let Some(sealed) = seal::find(store, &plan.run.id).await? {
-        tracing::info!(run.id = plan.run.id, manifest.sha256 = %sealed.named.sha256, "run {} is sealed already", plan.run.id);
-        return Ok(generated(sealed, Vec::new(), true));
-    }
     let tasks = TaskTracker::new();
     let give_up = CancellationToken::new();
     let limit = assemble::time_limit(plan);
     let result = tokio::select! {
+        // What is sealed is sealed: a word to stop that comes at the same moment came too late.
         biased;
-        () = cancel.cancelled() => Err(Stop::Cancelled),
         result = work(plan, plan_sha256, attempt, store, &tasks, &give_up, progress) => result.map_err(Stop::from),
+        () = cancel.cancelled() => Err(Stop::Cancelled),
         () = tokio::time::sleep(limit) => Err(timed_out(limit).into()),
     };
     give_up.cancel();
@@ -63,7 +60,9 @@ pub async fn generate(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, s
     if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
         tracing::warn!(run.id = plan.run.id, "an upload was not given up in time");
     }
-    keep_report(plan, plan_sha256, attempt, store, &result, started).await;
+    if !matches!(&result, Ok(generated) if generated.existing) {
+        keep_report(plan, plan_sha256, attempt, store, &result, started).await;
+    }
     result
 }
 
@@ -73,6 +72,10 @@ fn timed_out(limit: Duration) -> StageError {
 }
 
 async fn work(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, store: &Store, tasks: &TaskTracker, give_up: &CancellationToken, progress: OnProgress) -> Result<Generated, StageError> {
+    if let Some(sealed) = seal::find(store, &plan.run.id).await? {
+        tracing::info!(run.id = plan.run.id, manifest.sha256 = %sealed.named.sha256, "run {} is sealed already", plan.run.id);
+        return Ok(generated(sealed, Vec::new(), true));
+    }
     let parts = assemble::parts(plan, attempt).await?;
     let (run, pod) = (plan.run.id.clone(), attempt.pod.clone());
     let (artifact, artifact_stored) = sink::open(store, Key::Artifact { run: run.clone(), pod: pod.clone(), name: plan.file.name.clone() }, tasks, give_up);

@@ -87,7 +87,12 @@ fn main() -> ExitCode {
     // A panic's text may quote a value; its place may not.
     std::panic::set_hook(Box::new(|panic| tracing::error!(at = panic.location().map(ToString::to_string), "panicked")));
     let done = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime.block_on(guarded(arguments.command, ship)),
+        Ok(runtime) => {
+            let done = runtime.block_on(guarded(arguments.command, ship));
+            // A thread that a broken disk holds up must not hold up the report.
+            runtime.shutdown_background();
+            done
+        }
         Err(error) => StageError::internal(Stage::Plan, format!("could not start: {error}")).into(),
     };
     let (report, code) = report::report(&done, started);

@@ -11,7 +11,8 @@
 //! 6. the action
 //! 7. the subject
 //! 8. the detail as JSON: no white space, members of objects in the order of their names' bytes, texts escaped as
-//!    `serde_json` does (only `"`, `\` and control characters), numbers as `serde_json` writes them
+//!    `serde_json` does (only `"`, `\` and control characters), integers as decimal digits. There is no other number: how a
+//!    fraction is written differs between programs, so [`Entry::next`] turns one into a text
 //! 9. the hash of the entry before, 64 lower-case hexadecimal digits; 64 zeros for the first
 //!
 //! In words of another language:
@@ -64,7 +65,7 @@ impl Entry {
             actor: actor.to_owned(),
             action: action.to_owned(),
             subject: subject.to_owned(),
-            detail,
+            detail: without_fractions(detail),
             prev,
             hash: String::new(),
         };
@@ -104,6 +105,16 @@ pub fn canonical(entry: &Entry) -> Vec<u8> {
 /// The time with exactly six digits of a second.
 fn time(at: Timestamp) -> String {
     format!("{at:.6}")
+}
+
+/// The same value with every number that is no integer as a text.
+fn without_fractions(value: Value) -> Value {
+    match value {
+        Value::Number(n) if !(n.is_i64() || n.is_u64()) => Value::String(n.to_string()),
+        Value::Array(items) => items.into_iter().map(without_fractions).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, without_fractions(value))).collect(),
+        other => other,
+    }
 }
 
 /// JSON with the members of every object in the order of their names' bytes. Written out here, since whether
@@ -213,6 +224,7 @@ mod tests {
         let entry = Entry::next(Some(&first()), TENANT, at, "ada", "auth.login", "user/ada", json!({"n": 18_446_744_073_709_551_615_u64, "f": 0.1}));
         assert_eq!(entry.at.to_string(), "2026-03-02T05:06:07.123456Z");
         let text = serde_json::to_string(&entry).expect("JSON");
+        assert_eq!(entry.detail, json!({"n": 18_446_744_073_709_551_615_u64, "f": "0.1"}));
         let back: Entry = serde_json::from_str(&text).expect("an entry");
         assert_eq!(back, entry);
         assert_eq!(hash(&back), entry.hash);

@@ -208,6 +208,6 @@ pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
 
 /// Verifies an export as somebody outside would.
 pub fn verify(lines: &str, tenant: Uuid) -> Result<u64, String> {
-    let verified = openreg_audit::verify_lines(lines.as_bytes()).map_err(|e| e.to_string())?;
+    let verified = openreg_audit::lines::verify(lines.as_bytes()).map_err(|e| e.to_string())?;
     if verified.tenant == Some(tenant) { Ok(verified.entries) } else { Err(format!("the chain is of {:?}", verified.tenant)) }
 }

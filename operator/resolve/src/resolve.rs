@@ -59,14 +59,15 @@ pub fn resolve<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_,
     let destinations = destinations(inputs, &mut problems);
     let (Some((start, end)), true) = (period, problems.is_empty()) else { return Err(problems) };
 
+    let (from, to) = (start.timestamp(), end.timestamp());
     let planned_at = inputs.run.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
     let name = inputs.run.metadata.name.clone().unwrap_or_default();
     let context = Context {
         run_id: &inputs.run.spec.id,
         run_name: &name,
         planned_at,
-        period_start: start,
-        period_end: end,
+        period_start: start.clone(),
+        period_end: end.clone(),
         report: &inputs.version.spec.report_ref,
         version: &report.version,
         parameters: &values,
@@ -85,12 +86,12 @@ pub fn resolve<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_,
             tenant: inputs.tenant.to_owned(),
             report: inputs.version.spec.report_ref.clone(),
             report_version: report.version.clone(),
-            period: plan::Period { start: start.to_string(), end: end.to_string() },
+            period: plan::Period { start: from.to_string(), end: to.to_string() },
             planned_at: planned_at.to_string(),
             parameters: values.clone(),
         },
         connectors,
-        datasets: datasets(report, &values, start, end),
+        datasets: datasets(report, &values, from, to),
         rules: report.validation.iter().flatten().map(rule).collect(),
         fields: fields(report, &values, &context)?,
         output: report.output.clone(),

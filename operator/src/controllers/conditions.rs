@@ -23,6 +23,9 @@ pub const REACHABLE: &str = "Reachable";
 /// Something works and should not stay so.
 pub const WARNING: &str = "Warning";
 
+/// True while something that belongs to somebody else is in the way.
+pub const CONFLICT: &str = "Conflict";
+
 /// The most characters of a condition's message, as the schema says.
 const MAX_MESSAGE: usize = 4096;
 /// The most problems that a message lists.
@@ -79,11 +82,14 @@ where
     // Pruned in the cache: absent, the API server keeps its own.
     changed.meta_mut().managed_fields = None;
     let api = Api::<K>::namespaced(ctx.client.clone(), &object.namespace().unwrap_or_default());
-    let params = PostParams { field_manager: Some(ctx.config.manager.clone()), ..PostParams::default() };
+    let params = PostParams {
+        field_manager: Some(ctx.config.manager.clone()),
+        ..PostParams::default()
+    };
     api.replace_status(&object.name_any(), &params, &changed).await?;
     for turned in turned(&before, &after, told) {
         let bad = match turned.type_.as_str() {
-            WARNING => turned.status == ConditionStatus::True,
+            WARNING | CONFLICT => turned.status == ConditionStatus::True,
             _ => turned.status == ConditionStatus::False,
         };
         let type_ = if bad { EventType::Warning } else { EventType::Normal };
@@ -116,7 +122,11 @@ macro_rules! conditions {
         })*
     };
 }
-conditions!(openreg_crds::common::status::EndpointStatus, openreg_crds::report::ReportStatus, openreg_crds::schedule::ScheduleStatus);
+conditions!(
+    openreg_crds::common::status::EndpointStatus,
+    openreg_crds::report::ReportStatus,
+    openreg_crds::schedule::ScheduleStatus
+);
 
 #[cfg(test)]
 mod tests {
@@ -158,7 +168,15 @@ mod tests {
         let told = [REACHABLE];
         assert!(turned(&old, &[make(ConditionStatus::True, "Reachable")], &told).is_empty());
         assert_eq!(turned(&old, &[make(ConditionStatus::False, "PasswordRefused")], &told).len(), 1);
-        assert_eq!(turned(&[make(ConditionStatus::False, "UnknownHost")], &[make(ConditionStatus::False, "PasswordRefused")], &told).len(), 1);
+        assert_eq!(
+            turned(
+                &[make(ConditionStatus::False, "UnknownHost")],
+                &[make(ConditionStatus::False, "PasswordRefused")],
+                &told
+            )
+            .len(),
+            1
+        );
         assert_eq!(turned(&[], &[make(ConditionStatus::False, "PasswordRefused")], &told).len(), 1);
         assert!(turned(&old, &[make(ConditionStatus::False, "PasswordRefused")], &[READY]).is_empty());
     }

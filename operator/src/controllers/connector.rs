@@ -36,8 +36,14 @@ impl Endpoint for Connector {
         let SourceOptions::Postgres(postgres) = &self.spec.source else { return None };
         match postgres.tls_mode() {
             TlsMode::VerifyFull => None,
-            TlsMode::RequireUnverified => Some(("TlsNotVerified", "spec.postgres.tls.mode RequireUnverified accepts anybody's certificate: write VerifyFull".to_owned())),
-            TlsMode::Disable => Some(("TlsDisabled", "spec.postgres.tls.mode Disable sends password and rows in the clear: write VerifyFull".to_owned())),
+            TlsMode::RequireUnverified => Some((
+                "TlsNotVerified",
+                "spec.postgres.tls.mode RequireUnverified accepts anybody's certificate: write VerifyFull".to_owned(),
+            )),
+            TlsMode::Disable => Some((
+                "TlsDisabled",
+                "spec.postgres.tls.mode Disable sends password and rows in the clear: write VerifyFull".to_owned(),
+            )),
         }
     }
 
@@ -54,7 +60,10 @@ impl Endpoint for Connector {
     }
 
     fn target(&self, _: &str) -> ProbeTarget {
-        ProbeTarget::Source { options: self.spec.source.clone(), limits: self.spec.limits.clone().unwrap_or_default() }
+        ProbeTarget::Source {
+            options: self.spec.source.clone(),
+            limits: self.spec.limits.clone().unwrap_or_default(),
+        }
     }
 
     fn credentials(&self) -> Option<&SecretRef> {

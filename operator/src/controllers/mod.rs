@@ -177,8 +177,16 @@ where
         requests,
         Config::default().concurrency(concurrency),
     );
-    // Results are handled above; an object that is gone needs nothing.
-    results.for_each(|_| std::future::ready(())).await;
+    // Results are handled above; an object that is gone needs nothing, and its failures are forgotten.
+    results
+        .for_each(|result| {
+            if let Err(kube::runtime::controller::Error::ObjectNotFound(gone)) = result {
+                let key = ObjectRef::<K>::new(&gone.name);
+                failures.lock().remove(&if let Some(namespace) = &gone.namespace { key.within(namespace) } else { key });
+            }
+            std::future::ready(())
+        })
+        .await;
     tracing::debug!(controller = name, "controller {name} ended");
 }
 

@@ -42,7 +42,9 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
     let tell = asked.clone();
     ctx.stores.reports.on_change(move |report| tell.add(report));
     let tell = asked.clone();
-    ctx.stores.versions.on_change(move |version| tell.add_named(&version.namespace().unwrap_or_default(), &version.spec.report_ref));
+    ctx.stores
+        .versions
+        .on_change(move |version| tell.add_named(&version.namespace().unwrap_or_default(), &version.spec.report_ref));
     let tell = asked.clone();
     ctx.stores.runs.on_change(move |run| {
         if finished(run).is_some() {
@@ -50,21 +52,32 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
         }
     });
     let (tell, reports) = (asked.clone(), ctx.stores.reports.clone());
-    ctx.stores.stores.on_change(move |store| reports.in_namespace(&store.namespace().unwrap_or_default(), |_| true).iter().for_each(|report| tell.add(report)));
+    ctx.stores.stores.on_change(move |store| {
+        reports
+            .in_namespace(&store.namespace().unwrap_or_default(), |_| true)
+            .iter()
+            .for_each(|report| tell.add(report))
+    });
     let (tell, reports) = (asked.clone(), ctx.stores.reports.clone());
     ctx.stores.connectors.on_change(move |connector| {
         let name = connector.name_any();
-        let users = reports.in_namespace(&connector.namespace().unwrap_or_default(), |r| r.spec.source.datasets.iter().any(|d| d.connector_ref == name));
+        let users = reports.in_namespace(&connector.namespace().unwrap_or_default(), |r| {
+            r.spec.source.datasets.iter().any(|d| d.connector_ref == name)
+        });
         users.iter().for_each(|report| tell.add(report));
     });
     let (tell, reports) = (asked.clone(), ctx.stores.reports.clone());
     ctx.stores.destinations.on_change(move |destination| {
         let name = destination.name_any();
-        let users = reports.in_namespace(&destination.namespace().unwrap_or_default(), |r| r.spec.delivery.iter().flatten().any(|d| d.destination_ref == name));
+        let users = reports.in_namespace(&destination.namespace().unwrap_or_default(), |r| {
+            r.spec.delivery.iter().flatten().any(|d| d.destination_ref == name)
+        });
         users.iter().for_each(|report| tell.add(report));
     });
     let reports = ctx.stores.reports.clone();
-    ctx.stores.tenants.on_change(move |tenant| reports.in_namespace(&tenant.name_any(), |_| true).iter().for_each(|report| asked.add(report)));
+    ctx.stores
+        .tenants
+        .on_change(move |tenant| reports.in_namespace(&tenant.name_any(), |_| true).iter().for_each(|report| asked.add(report)));
     let cache = ctx.stores.reports.clone();
     drive("report", ctx, &cache, requests, CONCURRENCY, reconcile, shutdown).await;
 }
@@ -85,13 +98,18 @@ async fn reconcile(report: Arc<Report>, ctx: Arc<Context>) -> Result<Action, Rep
     let now = ctx.now();
     let (namespace, name) = (report.namespace().unwrap_or_default(), report.name_any());
     let problems = problems(&ctx, &report, &namespace);
-    let version = if problems.is_empty() { Some(ensure_version(&ctx, &report, &namespace, &name).await?) } else { None };
+    let version = if problems.is_empty() {
+        Some(ensure_version(&ctx, &report, &namespace, &name).await?)
+    } else {
+        None
+    };
     let mut status = report.status.clone().unwrap_or_default();
     judge(&mut status, &report, &problems, version.as_ref(), now);
     status.last_run = last_run(status.last_run, &ctx.stores.runs.in_namespace(&namespace, |run| run.spec.report_ref == name));
-    conditions::write_status(&ctx, &*report, status, &[READY])
-        .await
-        .map_err(|source| ReportError { what: format!("write the status of report {namespace}/{name}"), source })?;
+    conditions::write_status(&ctx, &*report, status, &[READY]).await.map_err(|source| ReportError {
+        what: format!("write the status of report {namespace}/{name}"),
+        source,
+    })?;
     Ok(Action::await_change())
 }
 
@@ -125,7 +143,11 @@ fn build(report: &Report, namespace: &str, name: &str, sha256: &Sha256) -> Repor
             labels: Some(labels),
             ..ObjectMeta::default()
         },
-        spec: ReportVersionSpec { report_ref: name.to_owned(), sha256: sha256.as_str().to_owned(), report: report.spec.clone() },
+        spec: ReportVersionSpec {
+            report_ref: name.to_owned(),
+            sha256: sha256.as_str().to_owned(),
+            report: report.spec.clone(),
+        },
     }
 }
 
@@ -159,10 +181,20 @@ async fn ensure_version(ctx: &Context, report: &Report, namespace: &str, name: &
         return Ok(known);
     }
     let version_name = ours.name_any();
-    match versions.create(&PostParams { field_manager: Some(ctx.config.manager.clone()), ..PostParams::default() }, &ours).await {
+    match versions
+        .create(
+            &PostParams {
+                field_manager: Some(ctx.config.manager.clone()),
+                ..PostParams::default()
+            },
+            &ours,
+        )
+        .await
+    {
         Ok(_) => {
             tracing::info!(report = name, report.namespace = namespace, version = version_name, "made {version_name}");
-            ctx.event(report, EventType::Normal, "VersionMade", "Accept", format!("made ReportVersion {version_name}")).await;
+            ctx.event(report, EventType::Normal, "VersionMade", "Accept", format!("made ReportVersion {version_name}"))
+                .await;
             Ok(Version::There(version_name))
         }
         Err(kube::Error::Api(answer)) if answer.code == 409 => {
@@ -180,7 +212,10 @@ fn judge(status: &mut ReportStatus, report: &Report, problems: &[Problem], versi
             READY,
             ConditionStatus::False,
             "VersionConflict",
-            format!("spec.version: {} stands for another content (ReportVersion {other}): raise the version", report.spec.version),
+            format!(
+                "spec.version: {} stands for another content (ReportVersion {other}): raise the version",
+                report.spec.version
+            ),
             generation,
             now,
         ),
@@ -189,7 +224,10 @@ fn judge(status: &mut ReportStatus, report: &Report, problems: &[Problem], versi
     condition::set(&mut status.conditions, ready);
     status.problems = problems.iter().take(MAX_PROBLEMS).cloned().map(StatusProblem::from).collect();
     if let Some(Version::Conflict(other)) = version {
-        status.problems = vec![StatusProblem { field: "spec.version".to_owned(), message: format!("{} stands for another content (ReportVersion {other}): raise the version", report.spec.version) }];
+        status.problems = vec![StatusProblem {
+            field: "spec.version".to_owned(),
+            message: format!("{} stands for another content (ReportVersion {other}): raise the version", report.spec.version),
+        }];
     }
     status.version_name = match version {
         Some(Version::There(name)) => Some(name.clone()),
@@ -203,12 +241,19 @@ fn finished(run: &ReportRun) -> Option<LastRun> {
     if !condition::is_true(&status.conditions, "Complete") {
         return None;
     }
-    Some(LastRun { name: run.name_any(), outcome: status.outcome?.as_str().to_owned(), finished_at: status.finished_at.clone()? })
+    Some(LastRun {
+        name: run.name_any(),
+        outcome: status.outcome?.as_str().to_owned(),
+        finished_at: status.finished_at.clone()?,
+    })
 }
 
 /// The run that ended last; one that was deleted since is still the last.
 fn last_run(before: Option<LastRun>, runs: &[Arc<ReportRun>]) -> Option<LastRun> {
-    runs.iter().filter_map(|run| finished(run)).chain(before).max_by(|a, b| (a.finished_at.0, &a.name).cmp(&(b.finished_at.0, &b.name)))
+    runs.iter()
+        .filter_map(|run| finished(run))
+        .chain(before)
+        .max_by(|a, b| (a.finished_at.0, &a.name).cmp(&(b.finished_at.0, &b.name)))
 }
 
 #[cfg(test)]
@@ -234,7 +279,12 @@ mod tests {
         let made = version(&report("1.4.0", "a"), "b");
         assert_eq!(made.name_any(), "trades-1.4.0-bbbbbbbb");
         assert!(made.metadata.owner_references.is_none(), "history survives the Report");
-        let longest = build(&report("10000000.10000000.10000000", "a"), "acme", &"r".repeat(32), &"b".repeat(64).try_into().unwrap());
+        let longest = build(
+            &report("10000000.10000000.10000000", "a"),
+            "acme",
+            &"r".repeat(32),
+            &"b".repeat(64).try_into().unwrap(),
+        );
         assert!(longest.name_any().len() <= 253 && longest.labels().values().all(|v| v.len() <= 63));
     }
 
@@ -263,10 +313,16 @@ mod tests {
         let mut status = ReportStatus::default();
         judge(&mut status, &report, &[Problem::new("spec.output.csv.delimiter", "is wrong")], None, now);
         assert_eq!(status.conditions[0].message, "spec.output.csv.delimiter: is wrong");
-        assert_eq!((status.problems.len(), status.version_name.clone(), status.observed_generation), (1, None, Some(4)));
+        assert_eq!(
+            (status.problems.len(), status.version_name.clone(), status.observed_generation),
+            (1, None, Some(4))
+        );
 
         judge(&mut status, &report, &[], Some(&Version::Conflict("trades-1.4.0-cccccccc".to_owned())), now);
-        assert_eq!((status.conditions[0].status, status.conditions[0].reason.as_str()), (ConditionStatus::False, "VersionConflict"));
+        assert_eq!(
+            (status.conditions[0].status, status.conditions[0].reason.as_str()),
+            (ConditionStatus::False, "VersionConflict")
+        );
         assert_eq!(status.problems[0].field, "spec.version");
 
         judge(&mut status, &report, &[], Some(&Version::There("trades-1.4.0-bbbbbbbb".to_owned())), now);
@@ -287,7 +343,11 @@ mod tests {
                 .unwrap(),
             )
         };
-        let first = last_run(None, &[run("a", Some("2026-03-01T00:00:00Z")), run("b", Some("2026-03-02T00:00:00Z")), run("c", None)]).unwrap();
+        let first = last_run(
+            None,
+            &[run("a", Some("2026-03-01T00:00:00Z")), run("b", Some("2026-03-02T00:00:00Z")), run("c", None)],
+        )
+        .unwrap();
         assert_eq!((first.name.as_str(), first.outcome.as_str()), ("b", "Delivered"));
         assert_eq!(last_run(Some(first), &[run("a", Some("2026-03-01T00:00:00Z"))]).unwrap().name, "b");
         assert_eq!(last_run(None, &[run("c", None)]), None);

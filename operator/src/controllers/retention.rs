@@ -47,15 +47,36 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
 async fn reconcile(report: Arc<Report>, ctx: Arc<Context>) -> Result<Action, RetentionError> {
     let namespace = report.namespace().unwrap_or_default();
     let name = report.name_any();
-    let runs = ctx.stores.runs.in_namespace(&namespace, |run| run.spec.report_ref == name && run.metadata.deletion_timestamp.is_none());
+    let runs = ctx
+        .stores
+        .runs
+        .in_namespace(&namespace, |run| run.spec.report_ref == name && run.metadata.deletion_timestamp.is_none());
     let keep = report.spec.retention.as_ref().and_then(|r| r.runs).map_or(RUNS, |n| n as usize);
     let api = Api::<ReportRun>::namespaced(ctx.client.clone(), &namespace);
     for run in superfluous(&runs, keep) {
-        let params = DeleteParams { preconditions: Some(Preconditions { uid: run.uid(), resource_version: run.resource_version() }), ..DeleteParams::background() };
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: run.uid(),
+                resource_version: run.resource_version(),
+            }),
+            ..DeleteParams::background()
+        };
         match api.delete(&run.name_any(), &params).await {
-            Ok(_) => tracing::info!(run.name = run.name_any(), run.namespace = namespace, report = name, "deleted run {namespace}/{}: {keep} newer ones stay", run.name_any()),
+            Ok(_) => tracing::info!(
+                run.name = run.name_any(),
+                run.namespace = namespace,
+                report = name,
+                "deleted run {namespace}/{}: {keep} newer ones stay",
+                run.name_any()
+            ),
             Err(kube::Error::Api(answer)) if answer.code == 404 => {}
-            Err(source) => return Err(RetentionError { namespace, name: run.name_any(), source }),
+            Err(source) => {
+                return Err(RetentionError {
+                    namespace,
+                    name: run.name_any(),
+                    source,
+                });
+            }
         }
     }
     Ok(Action::await_change())
@@ -68,7 +89,10 @@ fn is_over(run: &ReportRun) -> bool {
 /// The finished runs beyond the `keep` newest, as far as their history is stored, oldest first.
 fn superfluous(runs: &[Arc<ReportRun>], keep: usize) -> Vec<Arc<ReportRun>> {
     let mut finished: Vec<_> = runs.iter().filter(|run| is_over(run)).cloned().collect();
-    let ended: HashMap<String, _> = finished.iter().map(|run| (run.name_any(), run.status.as_ref().and_then(|s| s.finished_at.as_ref()).map(|t| t.0))).collect();
+    let ended: HashMap<String, _> = finished
+        .iter()
+        .map(|run| (run.name_any(), run.status.as_ref().and_then(|s| s.finished_at.as_ref()).map(|t| t.0)))
+        .collect();
     finished.sort_by(|a, b| (ended.get(&a.name_any()), a.name_any()).cmp(&(ended.get(&b.name_any()), b.name_any())));
     let beyond = finished.len().saturating_sub(keep);
     finished.truncate(beyond);
@@ -109,8 +133,19 @@ mod tests {
             make("b", Some("2026-03-02T00:00:00Z"), false),
             make("d", Some("2026-03-04T00:00:00Z"), true),
         ];
-        for (keep, expected) in [(0, vec!["a", "c", "d"]), (1, vec!["a", "c"]), (2, vec!["a"]), (3, vec!["a"]), (4, vec![]), (50, vec![])] {
-            assert_eq!(superfluous(&runs, keep).iter().map(|run| run.name_any()).collect::<Vec<_>>(), expected, "keep {keep}");
+        for (keep, expected) in [
+            (0, vec!["a", "c", "d"]),
+            (1, vec!["a", "c"]),
+            (2, vec!["a"]),
+            (3, vec!["a"]),
+            (4, vec![]),
+            (50, vec![]),
+        ] {
+            assert_eq!(
+                superfluous(&runs, keep).iter().map(|run| run.name_any()).collect::<Vec<_>>(),
+                expected,
+                "keep {keep}"
+            );
         }
     }
 }

@@ -30,9 +30,10 @@ impl Endpoint for Store {
 
     fn warning(&self) -> Option<(&'static str, String)> {
         match &self.spec.store {
-            StoreOptions::S3(s3) if s3.endpoint.as_ref().is_some_and(|url| url.starts_with("http://")) => {
-                Some(("TlsDisabled", "spec.s3.endpoint begins with http:// and sends artifacts in the clear: write https://".to_owned()))
-            }
+            StoreOptions::S3(s3) if s3.endpoint.as_ref().is_some_and(|url| url.starts_with("http://")) => Some((
+                "TlsDisabled",
+                "spec.s3.endpoint begins with http:// and sends artifacts in the clear: write https://".to_owned(),
+            )),
             StoreOptions::S3(_) | StoreOptions::Directory(_) => None,
         }
     }
@@ -50,7 +51,10 @@ impl Endpoint for Store {
     }
 
     fn target(&self, tenant: &str) -> ProbeTarget {
-        ProbeTarget::Store { options: self.spec.store.clone(), prefix: format!("{tenant}/") }
+        ProbeTarget::Store {
+            options: self.spec.store.clone(),
+            prefix: format!("{tenant}/"),
+        }
     }
 
     fn credentials(&self) -> Option<&SecretRef> {

@@ -18,7 +18,10 @@ const CONCURRENCY: u16 = 8;
 
 /// Could not be applied.
 #[derive(Debug, thiserror::Error)]
-#[error("could not apply network policy {} in namespace {namespace}: is the operator's role bound there?", network_policy::DEFAULT_DENY)]
+#[error(
+    "could not apply network policy {} in namespace {namespace}: is the operator's role bound there?",
+    network_policy::DEFAULT_DENY
+)]
 struct TenantError {
     namespace: String,
     source: kube::Error,
@@ -38,6 +41,14 @@ async fn reconcile(tenant: Arc<Namespace>, ctx: Arc<Context>) -> Result<Action, 
     }
     let namespace = tenant.name_any();
     let policy = network_policy::default_deny(&namespace);
-    let again = ctx.policies.apply(&ctx.client, &ctx.config.manager, policy).await.map_err(|source| TenantError { namespace, source })?;
-    Ok(Action::requeue(Duration::try_from(again.duration_since(Timestamp::now())).unwrap_or_default().max(Duration::from_secs(1))))
+    let again = ctx
+        .policies
+        .apply(&ctx.client, &ctx.config.manager, policy)
+        .await
+        .map_err(|source| TenantError { namespace, source })?;
+    Ok(Action::requeue(
+        Duration::try_from(again.duration_since(Timestamp::now()))
+            .unwrap_or_default()
+            .max(Duration::from_secs(1)),
+    ))
 }

@@ -5,7 +5,7 @@
 //! | `{param.NAME}` | a parameter of the run |
 //! | `{run.id}`, `{run.name}` | the run's id and name |
 //! | `{run.plannedAt:FORMAT}` | when the run was planned, UTC; FORMAT as in strftime |
-//! | `{period.start:FORMAT}`, `{period.end:FORMAT}` | the period; its end is exclusive |
+//! | `{period.start:FORMAT}`, `{period.end:FORMAT}` | the period, with the offset it is written with; its end is exclusive |
 //! | `{report.name}`, `{report.version}` | the report |
 //! | `{{`, `}}` | a brace |
 //!
@@ -13,8 +13,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 /// What a template may name.
 #[derive(Clone, Debug)]
@@ -25,10 +25,10 @@ pub struct Context<'a> {
     pub run_name: &'a str,
     /// When the run was planned.
     pub planned_at: Timestamp,
-    /// Start of the period, inclusive.
-    pub period_start: Timestamp,
+    /// Start of the period, inclusive. Its zone counts: the day of a bank in Berlin begins on the evening before in UTC.
+    pub period_start: Zoned,
     /// End of the period, exclusive.
-    pub period_end: Timestamp,
+    pub period_end: Zoned,
     /// The report's name.
     pub report: &'a str,
     /// The report's version.
@@ -63,14 +63,14 @@ pub fn render(template: &str, context: &Context<'_>) -> Result<String, String> {
 
 fn value(placeholder: &str, context: &Context<'_>) -> Result<String, String> {
     let (name, format) = placeholder.split_once(':').map_or((placeholder, None), |(n, f)| (n, Some(f)));
-    let time = |at: Timestamp| {
+    let time = |at: &Zoned| {
         let format = format.ok_or_else(|| format!("`{{{placeholder}}}` needs a format: write for example `{{{name}:%Y%m%d}}`"))?;
-        jiff::fmt::strtime::format(format, &at.to_zoned(TimeZone::UTC)).map_err(|e| format!("`{{{placeholder}}}`: {e}"))
+        jiff::fmt::strtime::format(format, at).map_err(|e| format!("`{{{placeholder}}}`: {e}"))
     };
     match name {
-        "run.plannedAt" => return time(context.planned_at),
-        "period.start" => return time(context.period_start),
-        "period.end" => return time(context.period_end),
+        "run.plannedAt" => return time(&context.planned_at.to_zoned(TimeZone::UTC)),
+        "period.start" => return time(&context.period_start),
+        "period.end" => return time(&context.period_end),
         _ => {}
     }
     if format.is_some() {
@@ -103,8 +103,8 @@ mod tests {
             run_id: "id",
             run_name: "trades-1",
             planned_at: at("2026-03-02T05:06:07Z"),
-            period_start: at("2026-03-01T00:00:00Z"),
-            period_end: at("2026-03-02T00:00:00Z"),
+            period_start: at("2026-02-28T23:00:00Z").to_zoned(TimeZone::fixed(jiff::tz::offset(1))),
+            period_end: at("2026-03-01T23:00:00Z").to_zoned(TimeZone::fixed(jiff::tz::offset(1))),
             report: "trades",
             version: "1.0.0",
             parameters: &parameters,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use openreg_parts::error::{Class, Classified};
+use openreg_parts::error::Class;
 use openreg_parts::store::{Created, Store, StoreError};
 use openreg_parts::transport::{Fault, RemoteName, Transport, TransportError};
 use openreg_plan::digest::Sha256;
@@ -240,7 +240,7 @@ impl File<'_> {
             if !committed {
                 // Whatever lies there is not this run's: its bytes do not matter.
                 let last = transport.inspect(&self.remote).await?.map_or(Lies::Nothing, |_| Lies::Wrong);
-                return Ok(Remote { last, temporary: Lies::Nothing });
+                return Ok::<_, TransportError>(Remote { last, temporary: Lies::Nothing });
             }
             let wanted = self.wanted();
             Ok(Remote { last: wanted.compare(transport, &self.remote).await?, temporary: wanted.compare(transport, &temporary).await? })

@@ -25,11 +25,20 @@ fn store() -> Store {
 }
 
 fn found(status: ConditionStatus, reason: &str) -> Found {
-    Found { status, reason: reason.to_owned(), message: "m".to_owned(), at: now() }
+    Found {
+        status,
+        reason: reason.to_owned(),
+        message: "m".to_owned(),
+        at: now(),
+    }
 }
 
 fn conditions_of(status: &EndpointStatus) -> Vec<(String, &'static str, String)> {
-    status.conditions.iter().map(|c| (c.type_.clone(), c.status.as_str(), c.reason.clone())).collect()
+    status
+        .conditions
+        .iter()
+        .map(|c| (c.type_.clone(), c.status.as_str(), c.reason.clone()))
+        .collect()
 }
 
 #[test]
@@ -52,7 +61,10 @@ fn problems_make_unready() {
     judge(&connector("VerifyFull"), &mut status, &[not_a_tenant("acme")], now());
     let ready = condition::find(&status.conditions, READY).unwrap();
     assert_eq!((ready.status, ready.reason.as_str()), (ConditionStatus::False, "Invalid"));
-    assert_eq!(ready.message, "metadata.namespace: namespace acme is not a tenant: label it openreg.io/tenant=<name>");
+    assert_eq!(
+        ready.message,
+        "metadata.namespace: namespace acme is not a tenant: label it openreg.io/tenant=<name>"
+    );
 }
 
 #[test]

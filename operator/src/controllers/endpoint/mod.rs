@@ -45,7 +45,15 @@ pub const CHECK_INTERVAL: Duration = Duration::from_secs(6 * 3600);
 
 /// A kind that names one address.
 pub trait Endpoint:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus<Status = EndpointStatus> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + HasStatus<Status = EndpointStatus>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
 {
     /// The kind in lower case, as it stands in names and metrics.
     const KIND: &'static str;
@@ -97,7 +105,9 @@ pub async fn run<K: Endpoint>(cache: Cache<K>, ctx: Arc<Context>, shutdown: Canc
     cache.on_change(move |object| tell.add(object));
     // A namespace that became a tenant, or is one no more.
     let (tell, all) = (asked.clone(), cache.clone());
-    ctx.stores.tenants.on_change(move |tenant| all.in_namespace(&tenant.name_any(), |_| true).iter().for_each(|object| tell.add(object)));
+    ctx.stores
+        .tenants
+        .on_change(move |tenant| all.in_namespace(&tenant.name_any(), |_| true).iter().for_each(|object| tell.add(object)));
     let tell = asked.clone();
     ctx.stores.jobs.on_change(move |job| tell_owner(&tell, job));
     ctx.stores.pods.on_change(move |pod| tell_owner(&asked, pod));
@@ -106,7 +116,9 @@ pub async fn run<K: Endpoint>(cache: Cache<K>, ctx: Arc<Context>, shutdown: Canc
 
 /// Wakes the endpoint that a probe's Job or pod belongs to.
 fn tell_owner<K: Endpoint, O: Resource>(queue: &Queue<K>, object: &O) {
-    let Some((kind, name)) = object.meta().labels.as_ref().and_then(|l| l.get(labels::PROBE_OF)?.split_once('.')) else { return };
+    let Some((kind, name)) = object.meta().labels.as_ref().and_then(|l| l.get(labels::PROBE_OF)?.split_once('.')) else {
+        return;
+    };
     if let (true, Some(namespace)) = (kind == K::KIND, object.meta().namespace.as_deref()) {
         queue.add_named(namespace, name);
     }
@@ -126,7 +138,10 @@ pub fn owner_reference<K: Resource<DynamicType = ()>>(object: &K) -> OwnerRefere
 
 /// What is wrong when the namespace is no tenant.
 pub fn not_a_tenant(namespace: &str) -> Problem {
-    Problem::new("metadata.namespace", format!("namespace {namespace} is not a tenant: label it {}=<name>", openreg_crds::TENANT_LABEL))
+    Problem::new(
+        "metadata.namespace",
+        format!("namespace {namespace} is not a tenant: label it {}=<name>", openreg_crds::TENANT_LABEL),
+    )
 }
 
 async fn reconcile<K: Endpoint>(object: Arc<K>, ctx: Arc<Context>) -> Result<Action, EndpointError> {
@@ -158,7 +173,9 @@ async fn reconcile<K: Endpoint>(object: Arc<K>, ctx: Arc<Context>) -> Result<Act
         }
     }
     judge(&*object, &mut status, &problems, now);
-    conditions::write_status(&ctx, &*object, status, &[READY, REACHABLE, WARNING]).await.map_err(api(format!("write the status of {} {namespace}/{name}", K::KIND)))?;
+    conditions::write_status(&ctx, &*object, status, &[READY, REACHABLE, WARNING])
+        .await
+        .map_err(api(format!("write the status of {} {namespace}/{name}", K::KIND)))?;
     if let Some(job) = done_with {
         // The status is there: the Job has nothing more to say. Its removal brings the next look.
         remove(&ctx, &namespace, &job).await?;
@@ -192,7 +209,10 @@ fn judge<K: Endpoint>(object: &K, status: &mut EndpointStatus, problems: &[Probl
     }
     condition::set(&mut status.conditions, ready);
     match object.warning() {
-        Some((reason, message)) => condition::set(&mut status.conditions, condition(WARNING, ConditionStatus::True, reason, message, generation, now)),
+        Some((reason, message)) => condition::set(
+            &mut status.conditions,
+            condition(WARNING, ConditionStatus::True, reason, message, generation, now),
+        ),
         None => conditions::remove(&mut status.conditions, WARNING),
     }
     status.observed_generation = generation;
@@ -200,7 +220,10 @@ fn judge<K: Endpoint>(object: &K, status: &mut EndpointStatus, problems: &[Probl
 
 /// Writes down what a probe found.
 fn record(status: &mut EndpointStatus, job: &str, found: &Found, generation: Option<i64>) {
-    condition::set(&mut status.conditions, condition(REACHABLE, found.status, &found.reason, found.message.clone(), generation, found.at));
+    condition::set(
+        &mut status.conditions,
+        condition(REACHABLE, found.status, &found.reason, found.message.clone(), generation, found.at),
+    );
     status.last_probe_time = Some(Time(found.at));
     status.probe_job = Some(job.to_owned());
 }
@@ -218,7 +241,11 @@ async fn apply_policy<K: Endpoint>(object: &K, ctx: &Context) -> Result<Option<T
         network: object.network(),
         blocked: &ctx.config.blocked_cidrs,
     });
-    ctx.policies.apply(&ctx.client, &ctx.config.manager, policy).await.map(Some).map_err(api(format!("apply the network policy of {} {namespace}/{}", K::KIND, object.name_any())))
+    ctx.policies
+        .apply(&ctx.client, &ctx.config.manager, policy)
+        .await
+        .map(Some)
+        .map_err(api(format!("apply the network policy of {} {namespace}/{}", K::KIND, object.name_any())))
 }
 
 enum Progress {
@@ -227,27 +254,61 @@ enum Progress {
 }
 
 /// Takes one step of the probe.
-async fn probe_step<K: Endpoint>(object: &K, ctx: &Context, namespace: &str, name: &str, tenant: &str, status: &EndpointStatus, now: Timestamp) -> Result<Progress, EndpointError> {
+async fn probe_step<K: Endpoint>(
+    object: &K,
+    ctx: &Context,
+    namespace: &str,
+    name: &str,
+    tenant: &str,
+    status: &EndpointStatus,
+    now: Timestamp,
+) -> Result<Progress, EndpointError> {
     let of = probe::probe_of(K::KIND, name);
     let mut jobs: Vec<(Job, Vec<Pod>)> = ctx
         .stores
         .jobs
-        .in_namespace(namespace, |job| job.labels().get(labels::PROBE_OF) == Some(&of) && job.metadata.deletion_timestamp.is_none())
+        .in_namespace(namespace, |job| {
+            job.labels().get(labels::PROBE_OF) == Some(&of) && job.metadata.deletion_timestamp.is_none()
+        })
         .iter()
-        .map(|job| ((**job).clone(), ctx.stores.pods_of(namespace, &job.name_any()).iter().map(|pod| (**pod).clone()).collect()))
+        .map(|job| {
+            (
+                (**job).clone(),
+                ctx.stores.pods_of(namespace, &job.name_any()).iter().map(|pod| (**pod).clone()).collect(),
+            )
+        })
         .collect();
     jobs.sort_by_key(|(job, _)| job.name_any());
     let generation = object.meta().generation.unwrap_or_default();
     let uid = object.uid().unwrap_or_default();
-    let seen = Seen { uid: &uid, generation, status, interval: object.interval(), jobs: &jobs, now };
+    let seen = Seen {
+        uid: &uid,
+        generation,
+        status,
+        interval: object.interval(),
+        jobs: &jobs,
+        now,
+    };
     match probe::decide(&seen) {
         Step::Wait(at) => Ok(Progress::Later(at)),
         Step::Conclude(job, found) => Ok(Progress::Found(job, found)),
         Step::GiveUp(job) => {
             let pods: Vec<&Pod> = jobs.iter().filter(|(j, _)| j.name_any() == job).flat_map(|(_, pods)| pods).collect();
-            let events = if startup::needs_events(&pods) { events_of(ctx, namespace, &job, &pods).await? } else { Vec::new() };
+            let events = if startup::needs_events(&pods) {
+                events_of(ctx, namespace, &job, &pods).await?
+            } else {
+                Vec::new()
+            };
             let why = startup::reason(&pods, &events, probe::STARTUP.as_secs());
-            Ok(Progress::Found(job, Found { status: ConditionStatus::Unknown, reason: why.code, message: why.message, at: now }))
+            Ok(Progress::Found(
+                job,
+                Found {
+                    status: ConditionStatus::Unknown,
+                    reason: why.code,
+                    message: why.message,
+                    at: now,
+                },
+            ))
         }
         Step::Remove(job) => {
             remove(ctx, namespace, &job).await?;
@@ -270,8 +331,18 @@ async fn probe_step<K: Endpoint>(object: &K, ctx: &Context, namespace: &str, nam
             };
             let (config_map, job) = probe::build(&probe, &job_name)?;
             start(ctx, namespace, &config_map, &job).await?;
-            tracing::info!(kind = K::KIND, object.namespace = namespace, object.name = name, job = job_name, "probes {} {namespace}/{name}", K::KIND);
-            Ok(Progress::Later(now.saturating_add(jiff::SignedDuration::try_from(probe::STARTUP).unwrap_or_default()).unwrap_or(now)))
+            tracing::info!(
+                kind = K::KIND,
+                object.namespace = namespace,
+                object.name = name,
+                job = job_name,
+                "probes {} {namespace}/{name}",
+                K::KIND
+            );
+            Ok(Progress::Later(
+                now.saturating_add(jiff::SignedDuration::try_from(probe::STARTUP).unwrap_or_default())
+                    .unwrap_or(now),
+            ))
         }
     }
 }
@@ -281,7 +352,13 @@ async fn events_of(ctx: &Context, namespace: &str, job: &str, pods: &[&Pod]) -> 
     let mut events = Vec::new();
     for name in std::iter::once(job.to_owned()).chain(pods.iter().map(|pod| pod.name_any())) {
         let params = ListParams::default().fields(&format!("involvedObject.name={name}")).limit(50);
-        events.extend(api_events.list(&params).await.map_err(api(format!("list the events of {namespace}/{name}")))?.items);
+        events.extend(
+            api_events
+                .list(&params)
+                .await
+                .map_err(api(format!("list the events of {namespace}/{name}")))?
+                .items,
+        );
     }
     Ok(events)
 }
@@ -313,7 +390,9 @@ async fn start(ctx: &Context, namespace: &str, config_map: &ConfigMap, job: &Job
 async fn remove(ctx: &Context, namespace: &str, job: &str) -> Result<(), EndpointError> {
     let what = || format!("remove probe {namespace}/{job}");
     delete(&Api::<Job>::namespaced(ctx.client.clone(), namespace), job).await.map_err(api(what()))?;
-    delete(&Api::<ConfigMap>::namespaced(ctx.client.clone(), namespace), job).await.map_err(api(what()))
+    delete(&Api::<ConfigMap>::namespaced(ctx.client.clone(), namespace), job)
+        .await
+        .map_err(api(what()))
 }
 
 async fn delete<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned>(api: &Api<K>, name: &str) -> kube::Result<()> {

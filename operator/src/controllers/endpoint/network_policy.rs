@@ -51,16 +51,25 @@ pub fn opening(opening: &Opening<'_>) -> NetworkPolicy {
             ..ObjectMeta::default()
         },
         spec: Some(NetworkPolicySpec {
-            pod_selector: Some(LabelSelector { match_labels: Some(selector), ..LabelSelector::default() }),
+            pod_selector: Some(LabelSelector {
+                match_labels: Some(selector),
+                ..LabelSelector::default()
+            }),
             policy_types: Some(vec!["Egress".to_owned()]),
-            egress: Some(vec![NetworkPolicyEgressRule { ports: Some(vec![port("TCP", opening.port)]), to: Some(peers(opening)) }]),
+            egress: Some(vec![NetworkPolicyEgressRule {
+                ports: Some(vec![port("TCP", opening.port)]),
+                to: Some(peers(opening)),
+            }]),
             ingress: None,
         }),
     }
 }
 
 fn peers(opening: &Opening<'_>) -> Vec<NetworkPolicyPeer> {
-    let block = |cidr: &str, except: Option<Vec<String>>| NetworkPolicyPeer { ip_block: Some(IPBlock { cidr: cidr.to_owned(), except }), ..NetworkPolicyPeer::default() };
+    let block = |cidr: &str, except: Option<Vec<String>>| NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr: cidr.to_owned(), except }),
+        ..NetworkPolicyPeer::default()
+    };
     match opening.network {
         Some(Network::Cidrs(cidrs)) => cidrs.iter().map(|cidr| block(cidr, None)).collect(),
         Some(Network::Pods(pods)) => vec![NetworkPolicyPeer {
@@ -68,12 +77,18 @@ fn peers(opening: &Opening<'_>) -> Vec<NetworkPolicyPeer> {
                 match_labels: Some([("kubernetes.io/metadata.name".to_owned(), namespace.clone())].into()),
                 ..LabelSelector::default()
             }),
-            pod_selector: Some(LabelSelector { match_labels: Some(pods.match_labels.clone()), ..LabelSelector::default() }),
+            pod_selector: Some(LabelSelector {
+                match_labels: Some(pods.match_labels.clone()),
+                ..LabelSelector::default()
+            }),
             ip_block: None,
         }],
         None => {
             let v4 = std::iter::once(LINK_LOCAL_V4.to_owned()).chain(opening.blocked.iter().filter(|c| !c.contains(':')).cloned());
-            let v6 = NEVER_V6.iter().map(|c| (*c).to_owned()).chain(opening.blocked.iter().filter(|c| c.contains(':')).cloned());
+            let v6 = NEVER_V6
+                .iter()
+                .map(|c| (*c).to_owned())
+                .chain(opening.blocked.iter().filter(|c| c.contains(':')).cloned());
             vec![block("0.0.0.0/0", Some(v4.collect())), block("::/0", Some(v6.collect()))]
         }
     }
@@ -82,19 +97,34 @@ fn peers(opening: &Opening<'_>) -> Vec<NetworkPolicyPeer> {
 /// The policy that denies the operator's pods in a namespace everything but DNS.
 pub fn default_deny(namespace: &str) -> NetworkPolicy {
     NetworkPolicy {
-        metadata: ObjectMeta { name: Some(DEFAULT_DENY.to_owned()), namespace: Some(namespace.to_owned()), labels: Some(labels::base()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(DEFAULT_DENY.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(labels::base()),
+            ..ObjectMeta::default()
+        },
         spec: Some(NetworkPolicySpec {
-            pod_selector: Some(LabelSelector { match_labels: Some([(labels::MANAGED_BY.to_owned(), labels::OPENREG.to_owned())].into()), ..LabelSelector::default() }),
+            pod_selector: Some(LabelSelector {
+                match_labels: Some([(labels::MANAGED_BY.to_owned(), labels::OPENREG.to_owned())].into()),
+                ..LabelSelector::default()
+            }),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
             // DNS servers stand in different places (pods, node-local addresses), so the port alone is named.
-            egress: Some(vec![NetworkPolicyEgressRule { ports: Some(vec![port("UDP", 53), port("TCP", 53)]), to: None }]),
+            egress: Some(vec![NetworkPolicyEgressRule {
+                ports: Some(vec![port("UDP", 53), port("TCP", 53)]),
+                to: None,
+            }]),
             ingress: None,
         }),
     }
 }
 
 fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
-    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(i32::from(number))), end_port: None }
+    NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(i32::from(number))),
+        end_port: None,
+    }
 }
 
 #[cfg(test)]
@@ -104,13 +134,31 @@ mod tests {
     use serde_json::{Value, json};
 
     fn policy(network: Option<&Network>, blocked: &[String]) -> Value {
-        let owner = OwnerReference { api_version: "openreg.io/v1alpha1".to_owned(), kind: "Connector".to_owned(), name: "trades".to_owned(), uid: "u".to_owned(), ..OwnerReference::default() };
-        serde_json::to_value(opening(&Opening { name: "openreg-connector-trades".to_owned(), namespace: "acme", owner, label: labels::connector("trades"), port: 5432, network, blocked })).unwrap()
+        let owner = OwnerReference {
+            api_version: "openreg.io/v1alpha1".to_owned(),
+            kind: "Connector".to_owned(),
+            name: "trades".to_owned(),
+            uid: "u".to_owned(),
+            ..OwnerReference::default()
+        };
+        serde_json::to_value(opening(&Opening {
+            name: "openreg-connector-trades".to_owned(),
+            namespace: "acme",
+            owner,
+            label: labels::connector("trades"),
+            port: 5432,
+            network,
+            blocked,
+        }))
+        .unwrap()
     }
 
     #[test]
     fn opening_is_one_port_for_one_label() {
-        let value = policy(Some(&Network::Cidrs(vec!["10.1.0.0/16".to_owned(), "fd01::/64".to_owned()])), &["10.1.2.3/32".to_owned()]);
+        let value = policy(
+            Some(&Network::Cidrs(vec!["10.1.0.0/16".to_owned(), "fd01::/64".to_owned()])),
+            &["10.1.2.3/32".to_owned()],
+        );
         assert_eq!(
             value,
             json!({
@@ -145,9 +193,15 @@ mod tests {
     fn pods_are_named_by_labels() {
         for (namespace, expected) in [
             (None, json!([{"podSelector": {"matchLabels": {"app": "db"}}}])),
-            (Some("data".to_owned()), json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}, "podSelector": {"matchLabels": {"app": "db"}}}])),
+            (
+                Some("data".to_owned()),
+                json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}, "podSelector": {"matchLabels": {"app": "db"}}}]),
+            ),
         ] {
-            let network = Network::Pods(PodPeer { namespace, match_labels: [("app".to_owned(), "db".to_owned())].into() });
+            let network = Network::Pods(PodPeer {
+                namespace,
+                match_labels: [("app".to_owned(), "db".to_owned())].into(),
+            });
             assert_eq!(policy(Some(&network), &[])["spec"]["egress"][0]["to"], expected);
         }
     }

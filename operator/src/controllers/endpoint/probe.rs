@@ -127,7 +127,10 @@ fn pause(uid: &str, interval: Duration) -> Duration {
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| at.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// The name of the probe Job: the same as long as nothing was found, so that two tries make one Job.
@@ -143,28 +146,54 @@ fn found(job: &Job, pods: &[Pod], now: Timestamp) -> Option<Found> {
     let status = job.status.as_ref();
     let at = status.and_then(|s| s.completion_time.as_ref()).map(|t| t.0).or_else(|| {
         let conditions = status?.conditions.as_ref()?;
-        conditions.iter().find(|c| c.type_ == "Failed" && c.status == "True")?.last_transition_time.as_ref().map(|t| t.0)
+        conditions
+            .iter()
+            .find(|c| c.type_ == "Failed" && c.status == "True")?
+            .last_transition_time
+            .as_ref()
+            .map(|t| t.0)
     });
     let at = at.unwrap_or(now);
-    let unclear = |reason: &str, message: String| Found { status: ConditionStatus::Unknown, reason: reason.to_owned(), message, at };
+    let unclear = |reason: &str, message: String| Found {
+        status: ConditionStatus::Unknown,
+        reason: reason.to_owned(),
+        message,
+        at,
+    };
     if end == "DeadlineExceeded" {
-        return Some(unclear("ProbeTimedOut", "the probe ran past its deadline and was ended by Kubernetes".to_owned()));
+        return Some(unclear(
+            "ProbeTimedOut",
+            "the probe ran past its deadline and was ended by Kubernetes".to_owned(),
+        ));
     }
     let Some(state) = pods.iter().find_map(terminated) else {
         return (now >= later(at, SETTLE)).then(|| unclear("ProbeLost", "the probe's pod went away without a message".to_owned()));
     };
     let Some(report) = state.message.as_deref().and_then(|text| serde_json::from_str::<RunReport>(text).ok()) else {
         let why = state.reason.as_deref().unwrap_or("no reason given");
-        return Some(unclear("ProbeFailed", format!("the probe ended with exit code {} and without a report ({why})", state.exit_code)));
+        return Some(unclear(
+            "ProbeFailed",
+            format!("the probe ended with exit code {} and without a report ({why})", state.exit_code),
+        ));
     };
     Some(match (report.outcome, report.failure) {
-        (Outcome::Reachable, _) => Found { status: ConditionStatus::True, reason: "Reachable".to_owned(), message: "the last probe succeeded".to_owned(), at },
+        (Outcome::Reachable, _) => Found {
+            status: ConditionStatus::True,
+            reason: "Reachable".to_owned(),
+            message: "the last probe succeeded".to_owned(),
+            at,
+        },
         (_, Some(failure)) => {
             let message = match &failure.hint {
                 Some(hint) => format!("{}; {hint}", failure.message),
                 None => failure.message.clone(),
             };
-            Found { status: ConditionStatus::False, reason: failure.code, message, at }
+            Found {
+                status: ConditionStatus::False,
+                reason: failure.code,
+                message,
+                at,
+            }
         }
         (outcome, None) => unclear("ProbeUnclear", format!("the probe said {outcome:?} and no reason")),
     })
@@ -203,8 +232,16 @@ pub fn probe_of(kind: &str, name: &str) -> String {
 
 /// The ConfigMap with the plan and the Job, both of that name.
 pub fn build(probe: &Probe<'_>, job: &str) -> Result<(ConfigMap, Job), serde_json::Error> {
-    let credentials = probe.secret.map(|secret| SecretMount { name: secret.to_owned(), path: SECRET_DIRECTORY.to_owned() });
-    let plan = ProbePlan { version: 1, target: probe.target.clone(), credentials: credentials.clone(), timeout_seconds: TIMEOUT.as_secs() };
+    let credentials = probe.secret.map(|secret| SecretMount {
+        name: secret.to_owned(),
+        path: SECRET_DIRECTORY.to_owned(),
+    });
+    let plan = ProbePlan {
+        version: 1,
+        target: probe.target.clone(),
+        credentials: credentials.clone(),
+        timeout_seconds: TIMEOUT.as_secs(),
+    };
     let mut labels: BTreeMap<String, String> = labels::base();
     labels.insert(labels::STAGE.to_owned(), "probe".to_owned());
     labels.insert(labels::PROBE_OF.to_owned(), probe_of(probe.kind, probe.name));

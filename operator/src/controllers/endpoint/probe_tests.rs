@@ -48,7 +48,14 @@ fn ended(message: &str) -> Pod {
 }
 
 fn step(status: &EndpointStatus, jobs: &[(Job, Vec<Pod>)], now: &str) -> Step {
-    decide(&Seen { uid: "u", generation: 2, status, interval: Duration::from_secs(6 * 3600), jobs, now: at(now) })
+    decide(&Seen {
+        uid: "u",
+        generation: 2,
+        status,
+        interval: Duration::from_secs(6 * 3600),
+        jobs,
+        now: at(now),
+    })
 }
 
 #[test]
@@ -59,7 +66,10 @@ fn probe_is_due_after_a_change_and_after_the_interval() {
     let start = Step::Start("u".to_owned());
     assert_eq!(step(&fresh, &[], NOW), start, "never probed");
     assert_eq!(step(&good(1), &[], NOW), start, "the spec changed");
-    assert!(matches!(step(&good(2), &[], NOW), Step::Wait(t) if t > at("2026-03-02T12:30:00Z") && t < at("2026-03-02T13:06:01Z")), "5.5 h ago, every 6 h and up to a tenth");
+    assert!(
+        matches!(step(&good(2), &[], NOW), Step::Wait(t) if t > at("2026-03-02T12:30:00Z") && t < at("2026-03-02T13:06:01Z")),
+        "5.5 h ago, every 6 h and up to a tenth"
+    );
     assert_eq!(step(&good(2), &[], "2026-03-02T13:06:01Z"), start);
     assert_eq!(step(&bad, &[], NOW), start, "what failed is tried again soon");
 }
@@ -72,11 +82,31 @@ fn probe_job_is_followed_to_its_end() {
     let name = || "connector-trades-probe-1".to_owned();
     for (what, status, jobs, expected) in [
         ("just made", &fresh, vec![(job(2, NOW, None), vec![])], Step::Wait(at("2026-03-02T12:02:00Z"))),
-        ("runs", &fresh, vec![(job(2, "2026-03-02T11:00:00Z", None), vec![running])], Step::Wait(at("2026-03-02T12:00:30Z"))),
-        ("does not start", &fresh, vec![(job(2, "2026-03-02T11:58:00Z", None), vec![waiting])], Step::GiveUp(name())),
+        (
+            "runs",
+            &fresh,
+            vec![(job(2, "2026-03-02T11:00:00Z", None), vec![running])],
+            Step::Wait(at("2026-03-02T12:00:30Z")),
+        ),
+        (
+            "does not start",
+            &fresh,
+            vec![(job(2, "2026-03-02T11:58:00Z", None), vec![waiting])],
+            Step::GiveUp(name()),
+        ),
         ("of an older spec", &fresh, vec![(job(1, NOW, None), vec![])], Step::Remove(name())),
-        ("accounted for", &status(2, ConditionStatus::True, NOW, "connector-trades-probe-1"), vec![(job(2, NOW, Some(("Complete", ""))), vec![])], Step::Remove(name())),
-        ("ended, its pod not seen yet", &fresh, vec![(job(2, "2026-03-02T11:59:00Z", Some(("Failed", "BackoffLimitExceeded"))), vec![])], Step::Wait(at("2026-03-02T12:00:10Z"))),
+        (
+            "accounted for",
+            &status(2, ConditionStatus::True, NOW, "connector-trades-probe-1"),
+            vec![(job(2, NOW, Some(("Complete", ""))), vec![])],
+            Step::Remove(name()),
+        ),
+        (
+            "ended, its pod not seen yet",
+            &fresh,
+            vec![(job(2, "2026-03-02T11:59:00Z", Some(("Failed", "BackoffLimitExceeded"))), vec![])],
+            Step::Wait(at("2026-03-02T12:00:10Z")),
+        ),
     ] {
         assert_eq!(step(status, &jobs, NOW), expected, "{what}");
     }
@@ -87,12 +117,37 @@ fn end_of_a_probe_means() {
     let report = |outcome: &str, failure: Value| {
         json!({"version": 1, "outcome": outcome, "failure": failure, "usage": {"durationMs": 1, "vmHwmBytes": 1, "cgroupPeakBytes": 1}}).to_string()
     };
-    let refused = json!({"stage": "Probe", "class": "Config", "code": "PasswordRefused", "message": "could not log in to db:5432 as x", "hint": "check the Secret"});
+    let refused =
+        json!({"stage": "Probe", "class": "Config", "code": "PasswordRefused", "message": "could not log in to db:5432 as x", "hint": "check the Secret"});
     for (reason, pods, now, expected) in [
-        ("Complete", vec![ended(&report("Reachable", Value::Null))], NOW, (ConditionStatus::True, "Reachable", "the last probe succeeded")),
-        ("Failed", vec![ended(&report("Failed", refused))], NOW, (ConditionStatus::False, "PasswordRefused", "could not log in to db:5432 as x; check the Secret")),
-        ("Failed", vec![ended("segmentation fault")], NOW, (ConditionStatus::Unknown, "ProbeFailed", "the probe ended with exit code 10 and without a report (Error)")),
-        ("Failed", vec![], "2026-03-02T12:01:00Z", (ConditionStatus::Unknown, "ProbeLost", "the probe's pod went away without a message")),
+        (
+            "Complete",
+            vec![ended(&report("Reachable", Value::Null))],
+            NOW,
+            (ConditionStatus::True, "Reachable", "the last probe succeeded"),
+        ),
+        (
+            "Failed",
+            vec![ended(&report("Failed", refused))],
+            NOW,
+            (ConditionStatus::False, "PasswordRefused", "could not log in to db:5432 as x; check the Secret"),
+        ),
+        (
+            "Failed",
+            vec![ended("segmentation fault")],
+            NOW,
+            (
+                ConditionStatus::Unknown,
+                "ProbeFailed",
+                "the probe ended with exit code 10 and without a report (Error)",
+            ),
+        ),
+        (
+            "Failed",
+            vec![],
+            "2026-03-02T12:01:00Z",
+            (ConditionStatus::Unknown, "ProbeLost", "the probe's pod went away without a message"),
+        ),
     ] {
         let found = found(&job(2, NOW, Some((reason, ""))), &pods, at(now)).unwrap();
         assert_eq!((found.status, found.reason.as_str(), found.message.as_str()), expected);
@@ -105,7 +160,14 @@ fn end_of_a_probe_means() {
 #[test]
 fn objects_fit_at_the_longest_names() {
     let name = "n".repeat(32);
-    let seen = Seen { uid: "u", generation: 2, status: &EndpointStatus::default(), interval: TIMEOUT, jobs: &[], now: at(NOW) };
+    let seen = Seen {
+        uid: "u",
+        generation: 2,
+        status: &EndpointStatus::default(),
+        interval: TIMEOUT,
+        jobs: &[],
+        now: at(NOW),
+    };
     let job = job_name("destination", &name, &seen);
     assert!(job.len() <= 63, "{job}");
     let options: SourceOptions = serde_json::from_value(json!({"postgres": {"host": "db", "database": "d"}})).unwrap();
@@ -116,7 +178,10 @@ fn objects_fit_at_the_longest_names() {
         generation: 2,
         owner: OwnerReference::default(),
         label: labels::destination(&name),
-        target: ProbeTarget::Source { options, limits: SourceLimits::default() },
+        target: ProbeTarget::Source {
+            options,
+            limits: SourceLimits::default(),
+        },
         secret: Some("db"),
         image: "i",
         pull_policy: None,
@@ -128,8 +193,14 @@ fn objects_fit_at_the_longest_names() {
         assert!(text.len() <= 63 && label.rsplit('/').next().unwrap().len() <= 63, "{label}: {text}");
     }
     assert_eq!(value.pointer("/spec/template/metadata/labels").unwrap()[labels::destination(&name)], "true");
-    assert_eq!(value.pointer("/spec/template/spec/containers/0/args").unwrap(), &json!(["probe", "--plan", "/plan/plan.json"]));
-    assert_eq!(value.pointer("/spec/template/spec/containers/0/volumeMounts/2/mountPath").unwrap(), "/secrets/credentials");
+    assert_eq!(
+        value.pointer("/spec/template/spec/containers/0/args").unwrap(),
+        &json!(["probe", "--plan", "/plan/plan.json"])
+    );
+    assert_eq!(
+        value.pointer("/spec/template/spec/containers/0/volumeMounts/2/mountPath").unwrap(),
+        "/secrets/credentials"
+    );
     let plan: ProbePlan = serde_json::from_str(&config_map.data.unwrap()["plan.json"]).unwrap();
     assert_eq!(plan.credentials.unwrap().path, "/secrets/credentials");
 }

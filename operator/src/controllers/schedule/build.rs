@@ -38,7 +38,10 @@ fn run_period(period: &Period) -> RunPeriod {
         let printer = DateTimePrinter::new().precision(Some(0));
         printer.timestamp_with_offset_to_string(&z.timestamp(), z.offset())
     };
-    RunPeriod { start: text(&period.start), end: text(&period.end) }
+    RunPeriod {
+        start: text(&period.start),
+        end: text(&period.end),
+    }
 }
 
 /// The run of a slot.
@@ -48,7 +51,12 @@ pub fn run(tenant: &str, namespace: &str, schedule: &str, spec: &ScheduleSpec, d
     labels.insert(SCHEDULE_LABEL.to_owned(), schedule.to_owned());
     ReportRun {
         // No owner: deleting a Schedule keeps history.
-        metadata: ObjectMeta { name: Some(run_name(schedule, due.slot)), namespace: Some(namespace.to_owned()), labels: Some(labels), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(run_name(schedule, due.slot)),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        },
         spec: ReportRunSpec {
             id: run_id(tenant, schedule, due.slot).to_string(),
             report_ref: spec.report_ref.clone(),
@@ -58,7 +66,10 @@ pub fn run(tenant: &str, namespace: &str, schedule: &str, spec: &ScheduleSpec, d
             trigger: Trigger::Schedule,
             requested_by: None,
             mode: None::<Mode>,
-            scheduled: Some(Scheduled { schedule: schedule.to_owned(), slot: slot_text(due.slot) }),
+            scheduled: Some(Scheduled {
+                schedule: schedule.to_owned(),
+                slot: slot_text(due.slot),
+            }),
             cancelled: None,
             approvals: None,
         },
@@ -68,7 +79,11 @@ pub fn run(tenant: &str, namespace: &str, schedule: &str, spec: &ScheduleSpec, d
 
 /// Whether an existing run is the slot's own; what people add later (a cancellation, approvals) is not compared.
 pub fn is_same(there: &ReportRunSpec, ours: &ReportRunSpec) -> bool {
-    let core = |spec: &ReportRunSpec| ReportRunSpec { cancelled: None, approvals: None, ..spec.clone() };
+    let core = |spec: &ReportRunSpec| ReportRunSpec {
+        cancelled: None,
+        approvals: None,
+        ..spec.clone()
+    };
     core(there) == core(ours)
 }
 
@@ -106,7 +121,7 @@ mod tests {
             })
             .unwrap()
         );
-        assert_eq!(made("trades-daily"), made("trades-daily"), "the same however often");
+        assert_eq!(json!(made("trades-daily")), json!(made("trades-daily")), "the same however often");
         assert_ne!(made("trades-daily").spec.id, made("trades-weekly").spec.id);
         assert!(value["metadata"].get("ownerReferences").is_none());
     }
@@ -122,7 +137,10 @@ mod tests {
     fn cancelled_run_is_still_the_slots_own() {
         let ours = made("s").spec;
         let mut there = ours.clone();
-        there.cancelled = Some(Cancelled { reason: "r".to_owned(), by: "b".to_owned() });
+        there.cancelled = Some(Cancelled {
+            reason: "r".to_owned(),
+            by: "b".to_owned(),
+        });
         assert!(is_same(&there, &ours));
         there.report_ref = "other".to_owned();
         assert!(!is_same(&there, &ours));

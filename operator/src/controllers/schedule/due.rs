@@ -83,7 +83,10 @@ impl Times {
         let name = spec.time_zone.as_deref().unwrap_or("UTC");
         let zone = TimeZone::get(name);
         if zone.is_err() {
-            problems.push(Problem::new("spec.timeZone", format!("`{name}` is not a time zone: write an IANA name such as Europe/Berlin")));
+            problems.push(Problem::new(
+                "spec.timeZone",
+                format!("`{name}` is not a time zone: write an IANA name such as Europe/Berlin"),
+            ));
         }
         match zone {
             Ok(zone) if problems.is_empty() => Ok(Self { crons, zone }),
@@ -99,7 +102,12 @@ impl Times {
     /// The first slot after `after`; none when there is none in the coming years.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         let start = self.whole_second(after);
-        self.crons.iter().filter_map(|cron| cron.find_next_occurrence(&start, false).ok()).map(|z| z.timestamp()).filter(|t| *t > after).min()
+        self.crons
+            .iter()
+            .filter_map(|cron| cron.find_next_occurrence(&start, false).ok())
+            .map(|z| z.timestamp())
+            .filter(|t| *t > after)
+            .min()
     }
 
     /// The slots after `from` up to `until`, newest first, at most `limit`.
@@ -108,7 +116,11 @@ impl Times {
         let mut cursor = self.whole_second(until);
         let mut inclusive = true;
         while slots.len() < limit {
-            let previous = self.crons.iter().filter_map(|cron| cron.find_previous_occurrence(&cursor, inclusive).ok()).max_by_key(Zoned::timestamp);
+            let previous = self
+                .crons
+                .iter()
+                .filter_map(|cron| cron.find_previous_occurrence(&cursor, inclusive).ok())
+                .max_by_key(Zoned::timestamp);
             match previous {
                 Some(slot) if slot.timestamp() > from => {
                     slots.push(slot.timestamp());
@@ -122,7 +134,9 @@ impl Times {
     }
 
     fn whole_second(&self, at: Timestamp) -> Zoned {
-        let whole = at.round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Floor)).unwrap_or(at);
+        let whole = at
+            .round(jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Floor))
+            .unwrap_or(at);
         whole.to_zoned(self.zone.clone())
     }
 }
@@ -133,10 +147,17 @@ pub fn due(spec: &ScheduleSpec, times: &Times, known: &Known<'_>) -> Result<Deci
     let from = known.edited.map_or(begun, |edited| edited.max(begun));
     let moved = known.edited.filter(|edited| *edited > begun);
     if spec.suspend == Some(true) {
-        return Ok(Decision { decided_until: moved, ..Decision::default() });
+        return Ok(Decision {
+            decided_until: moved,
+            ..Decision::default()
+        });
     }
     let mut slots = times.back(from, known.now, MAX_SKIPPED + 1).into_iter();
-    let mut decision = Decision { decided_until: moved, next: times.next(known.now.max(from)), ..Decision::default() };
+    let mut decision = Decision {
+        decided_until: moved,
+        next: times.next(known.now.max(from)),
+        ..Decision::default()
+    };
     if let Some(slot) = slots.next() {
         decision.decided_until = Some(slot);
         let active = match spec.overlap.unwrap_or(Overlap::Forbid) {
@@ -144,11 +165,22 @@ pub fn due(spec: &ScheduleSpec, times: &Times, known: &Known<'_>) -> Result<Deci
             Overlap::Allow => None,
         };
         match active {
-            Some(run) => decision.skipped.push(Skipped { slot, reason: format!("run {run} had not ended (overlap Forbid)") }),
-            None => decision.run = Some(Due { slot, period: period(slot, spec.period.as_ref(), &times.zone)? }),
+            Some(run) => decision.skipped.push(Skipped {
+                slot,
+                reason: format!("run {run} had not ended (overlap Forbid)"),
+            }),
+            None => {
+                decision.run = Some(Due {
+                    slot,
+                    period: period(slot, spec.period.as_ref(), &times.zone)?,
+                })
+            }
         }
     }
-    decision.skipped.extend(slots.map(|slot| Skipped { slot, reason: "missed: OpenReg was not running, and a later slot was due".to_owned() }));
+    decision.skipped.extend(slots.map(|slot| Skipped {
+        slot,
+        reason: "missed: OpenReg was not running, and a later slot was due".to_owned(),
+    }));
     Ok(decision)
 }
 

@@ -16,8 +16,13 @@ fn spec(value: Value) -> ScheduleSpec {
 }
 
 fn decide(spec: &ScheduleSpec, created: &str, decided: Option<&str>, edited: Option<&str>, now: &str, active: Option<&str>) -> Decision {
-    let known =
-        Known { created: at(created), decided_until: decided.map(at), edited: edited.map(at), now: at(now), active: &|_| active.map(str::to_owned) };
+    let known = Known {
+        created: at(created),
+        decided_until: decided.map(at),
+        edited: edited.map(at),
+        now: at(now),
+        active: &|_| active.map(str::to_owned),
+    };
     due(spec, &Times::new(spec).unwrap(), &known).unwrap()
 }
 
@@ -27,25 +32,135 @@ fn run_slot(decision: &Decision) -> Option<String> {
 
 #[test]
 fn table() {
-    struct Case(&'static str, Value, (&'static str, Option<&'static str>, Option<&'static str>, &'static str), (Option<&'static str>, usize, Option<&'static str>, Option<&'static str>));
+    struct Case(
+        &'static str,
+        Value,
+        (&'static str, Option<&'static str>, Option<&'static str>, &'static str),
+        (Option<&'static str>, usize, Option<&'static str>, Option<&'static str>),
+    );
     for Case(what, extra, (created, decided, edited, now), (run, skipped, decided_until, next)) in [
-        Case("before the first slot", json!({}), ("2026-03-02T10:00:00Z", None, None, "2026-03-02T18:29:59.9Z"), (None, 0, None, Some("2026-03-02T18:30:00Z"))),
-        Case("at the slot", json!({}), ("2026-03-02T10:00:00Z", None, None, "2026-03-02T18:30:00Z"), (Some("2026-03-02T18:30:00Z"), 0, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T18:30:00Z"))),
-        Case("a little late", json!({}), ("2026-03-02T10:00:00Z", None, None, "2026-03-02T18:30:00.04Z"), (Some("2026-03-02T18:30:00Z"), 0, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T18:30:00Z"))),
-        Case("decided already", json!({}), ("2026-03-02T10:00:00Z", Some("2026-03-02T18:30:00Z"), None, "2026-03-02T18:30:00.5Z"), (None, 0, None, Some("2026-03-03T18:30:00Z"))),
-        Case("made after today's slot", json!({}), ("2026-03-02T19:00:00Z", None, None, "2026-03-02T19:00:01Z"), (None, 0, None, Some("2026-03-03T18:30:00Z"))),
-        Case("made in the very moment", json!({}), ("2026-03-02T18:30:00Z", None, None, "2026-03-02T18:30:01Z"), (None, 0, None, Some("2026-03-03T18:30:00Z"))),
-        Case("three days down", json!({}), ("2026-03-01T00:00:00Z", Some("2026-03-01T18:30:00Z"), None, "2026-03-04T20:00:00Z"), (Some("2026-03-04T18:30:00Z"), 2, Some("2026-03-04T18:30:00Z"), Some("2026-03-05T18:30:00Z"))),
-        Case("edited after the slot of the new spec", json!({}), ("2026-03-01T00:00:00Z", Some("2026-03-01T06:00:00Z"), Some("2026-03-02T19:00:00Z"), "2026-03-02T19:00:05Z"), (None, 0, Some("2026-03-02T19:00:00Z"), Some("2026-03-03T18:30:00Z"))),
-        Case("edited, then down over a slot", json!({}), ("2026-03-01T00:00:00Z", Some("2026-03-01T06:00:00Z"), Some("2026-03-02T17:00:00Z"), "2026-03-02T20:00:00Z"), (Some("2026-03-02T18:30:00Z"), 0, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T18:30:00Z"))),
-        Case("an old edit moves nothing back", json!({}), ("2026-03-01T00:00:00Z", Some("2026-03-02T18:30:00Z"), Some("2026-03-01T12:00:00Z"), "2026-03-02T20:00:00Z"), (None, 0, None, Some("2026-03-03T18:30:00Z"))),
-        Case("suspended", json!({"suspend": true}), ("2026-03-01T00:00:00Z", Some("2026-03-01T18:30:00Z"), Some("2026-03-02T09:00:00Z"), "2026-03-09T20:00:00Z"), (None, 0, Some("2026-03-02T09:00:00Z"), None)),
-        Case("resumed a week later", json!({}), ("2026-03-01T00:00:00Z", Some("2026-03-02T09:00:00Z"), Some("2026-03-09T09:00:00Z"), "2026-03-09T09:00:01Z"), (None, 0, Some("2026-03-09T09:00:00Z"), Some("2026-03-09T18:30:00Z"))),
-        Case("two expressions", json!({"cron": ["0 6 * * *", "30 18 * * *"]}), ("2026-03-02T00:00:00Z", None, None, "2026-03-02T18:31:00Z"), (Some("2026-03-02T18:30:00Z"), 1, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T06:00:00Z"))),
-        Case("weekdays only", json!({"cron": ["30 18 * * MON-FRI"]}), ("2026-03-06T20:00:00Z", None, None, "2026-03-08T20:00:00Z"), (None, 0, None, Some("2026-03-09T18:30:00Z"))),
+        Case(
+            "before the first slot",
+            json!({}),
+            ("2026-03-02T10:00:00Z", None, None, "2026-03-02T18:29:59.9Z"),
+            (None, 0, None, Some("2026-03-02T18:30:00Z")),
+        ),
+        Case(
+            "at the slot",
+            json!({}),
+            ("2026-03-02T10:00:00Z", None, None, "2026-03-02T18:30:00Z"),
+            (Some("2026-03-02T18:30:00Z"), 0, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "a little late",
+            json!({}),
+            ("2026-03-02T10:00:00Z", None, None, "2026-03-02T18:30:00.04Z"),
+            (Some("2026-03-02T18:30:00Z"), 0, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "decided already",
+            json!({}),
+            ("2026-03-02T10:00:00Z", Some("2026-03-02T18:30:00Z"), None, "2026-03-02T18:30:00.5Z"),
+            (None, 0, None, Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "made after today's slot",
+            json!({}),
+            ("2026-03-02T19:00:00Z", None, None, "2026-03-02T19:00:01Z"),
+            (None, 0, None, Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "made in the very moment",
+            json!({}),
+            ("2026-03-02T18:30:00Z", None, None, "2026-03-02T18:30:01Z"),
+            (None, 0, None, Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "three days down",
+            json!({}),
+            ("2026-03-01T00:00:00Z", Some("2026-03-01T18:30:00Z"), None, "2026-03-04T20:00:00Z"),
+            (Some("2026-03-04T18:30:00Z"), 2, Some("2026-03-04T18:30:00Z"), Some("2026-03-05T18:30:00Z")),
+        ),
+        Case(
+            "edited after the slot of the new spec",
+            json!({}),
+            (
+                "2026-03-01T00:00:00Z",
+                Some("2026-03-01T06:00:00Z"),
+                Some("2026-03-02T19:00:00Z"),
+                "2026-03-02T19:00:05Z",
+            ),
+            (None, 0, Some("2026-03-02T19:00:00Z"), Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "edited, then down over a slot",
+            json!({}),
+            (
+                "2026-03-01T00:00:00Z",
+                Some("2026-03-01T06:00:00Z"),
+                Some("2026-03-02T17:00:00Z"),
+                "2026-03-02T20:00:00Z",
+            ),
+            (Some("2026-03-02T18:30:00Z"), 0, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "an old edit moves nothing back",
+            json!({}),
+            (
+                "2026-03-01T00:00:00Z",
+                Some("2026-03-02T18:30:00Z"),
+                Some("2026-03-01T12:00:00Z"),
+                "2026-03-02T20:00:00Z",
+            ),
+            (None, 0, None, Some("2026-03-03T18:30:00Z")),
+        ),
+        Case(
+            "suspended",
+            json!({"suspend": true}),
+            (
+                "2026-03-01T00:00:00Z",
+                Some("2026-03-01T18:30:00Z"),
+                Some("2026-03-02T09:00:00Z"),
+                "2026-03-09T20:00:00Z",
+            ),
+            (None, 0, Some("2026-03-02T09:00:00Z"), None),
+        ),
+        Case(
+            "resumed a week later",
+            json!({}),
+            (
+                "2026-03-01T00:00:00Z",
+                Some("2026-03-02T09:00:00Z"),
+                Some("2026-03-09T09:00:00Z"),
+                "2026-03-09T09:00:01Z",
+            ),
+            (None, 0, Some("2026-03-09T09:00:00Z"), Some("2026-03-09T18:30:00Z")),
+        ),
+        Case(
+            "two expressions",
+            json!({"cron": ["0 6 * * *", "30 18 * * *"]}),
+            ("2026-03-02T00:00:00Z", None, None, "2026-03-02T18:31:00Z"),
+            (Some("2026-03-02T18:30:00Z"), 1, Some("2026-03-02T18:30:00Z"), Some("2026-03-03T06:00:00Z")),
+        ),
+        Case(
+            "weekdays only",
+            json!({"cron": ["30 18 * * MON-FRI"]}),
+            ("2026-03-06T20:00:00Z", None, None, "2026-03-08T20:00:00Z"),
+            (None, 0, None, Some("2026-03-09T18:30:00Z")),
+        ),
         // Europe/Berlin: clocks jump from 02:00 to 03:00 on 29 March, and back from 03:00 to 02:00 on 25 October 2026.
-        Case("in the gap: at the next valid minute", json!({"cron": ["30 2 * * *"], "timeZone": "Europe/Berlin"}), ("2026-03-28T12:00:00Z", None, None, "2026-03-29T02:00:00Z"), (Some("2026-03-29T01:00:00Z"), 0, Some("2026-03-29T01:00:00Z"), Some("2026-03-30T00:30:00Z"))),
-        Case("in the overlap: once", json!({"cron": ["30 2 * * *"], "timeZone": "Europe/Berlin"}), ("2026-10-24T12:00:00Z", None, None, "2026-10-25T12:00:00Z"), (Some("2026-10-25T00:30:00Z"), 0, Some("2026-10-25T00:30:00Z"), Some("2026-10-26T01:30:00Z"))),
+        Case(
+            "in the gap: at the next valid minute",
+            json!({"cron": ["30 2 * * *"], "timeZone": "Europe/Berlin"}),
+            ("2026-03-28T12:00:00Z", None, None, "2026-03-29T02:00:00Z"),
+            (Some("2026-03-29T01:00:00Z"), 0, Some("2026-03-29T01:00:00Z"), Some("2026-03-30T00:30:00Z")),
+        ),
+        Case(
+            "in the overlap: once",
+            json!({"cron": ["30 2 * * *"], "timeZone": "Europe/Berlin"}),
+            ("2026-10-24T12:00:00Z", None, None, "2026-10-25T12:00:00Z"),
+            (Some("2026-10-25T00:30:00Z"), 0, Some("2026-10-25T00:30:00Z"), Some("2026-10-26T01:30:00Z")),
+        ),
     ] {
         let decision = decide(&spec(extra), created, decided, edited, now, None);
         assert_eq!(run_slot(&decision).as_deref(), run, "{what}: run");
@@ -60,10 +175,20 @@ fn overlap_forbid_skips_and_says_why() {
     let forbid = spec(json!({}));
     let decision = decide(&forbid, "2026-03-02T10:00:00Z", None, None, "2026-03-02T18:30:00Z", Some("r-202603011830"));
     assert_eq!(decision.run, None);
-    assert_eq!(decision.skipped, [Skipped { slot: at("2026-03-02T18:30:00Z"), reason: "run r-202603011830 had not ended (overlap Forbid)".to_owned() }]);
+    assert_eq!(
+        decision.skipped,
+        [Skipped {
+            slot: at("2026-03-02T18:30:00Z"),
+            reason: "run r-202603011830 had not ended (overlap Forbid)".to_owned()
+        }]
+    );
     assert_eq!(decision.decided_until, Some(at("2026-03-02T18:30:00Z")), "it is not looked at again");
     let allow = spec(json!({"overlap": "Allow"}));
-    assert!(decide(&allow, "2026-03-02T10:00:00Z", None, None, "2026-03-02T18:30:00Z", Some("x")).run.is_some());
+    assert!(
+        decide(&allow, "2026-03-02T10:00:00Z", None, None, "2026-03-02T18:30:00Z", Some("x"))
+            .run
+            .is_some()
+    );
 }
 
 #[test]
@@ -92,38 +217,128 @@ fn bad_specs_are_problems() {
 #[test]
 fn a_date_that_never_comes_is_no_slot() {
     let never = spec(json!({"cron": ["0 0 30 2 *"]}));
-    assert_eq!(decide(&never, "2026-01-01T00:00:00Z", None, None, "2027-01-01T00:00:00Z", None), Decision::default());
+    assert_eq!(
+        decide(&never, "2026-01-01T00:00:00Z", None, None, "2027-01-01T00:00:00Z", None),
+        Decision::default()
+    );
 }
 
 #[test]
 fn periods() {
     let berlin = TimeZone::get("Europe/Berlin").unwrap();
     for (slot, length, offset, start, end) in [
-        ("2026-03-03T05:00:00Z", PeriodLength::Day, None, "2026-03-02T00:00:00+01:00[Europe/Berlin]", "2026-03-03T00:00:00+01:00[Europe/Berlin]"),
-        ("2026-03-03T05:00:00Z", PeriodLength::Day, Some(0), "2026-03-03T00:00:00+01:00[Europe/Berlin]", "2026-03-04T00:00:00+01:00[Europe/Berlin]"),
+        (
+            "2026-03-03T05:00:00Z",
+            PeriodLength::Day,
+            None,
+            "2026-03-02T00:00:00+01:00[Europe/Berlin]",
+            "2026-03-03T00:00:00+01:00[Europe/Berlin]",
+        ),
+        (
+            "2026-03-03T05:00:00Z",
+            PeriodLength::Day,
+            Some(0),
+            "2026-03-03T00:00:00+01:00[Europe/Berlin]",
+            "2026-03-04T00:00:00+01:00[Europe/Berlin]",
+        ),
         // 23:30 UTC is the next day in Berlin.
-        ("2026-03-02T23:30:00Z", PeriodLength::Day, None, "2026-03-02T00:00:00+01:00[Europe/Berlin]", "2026-03-03T00:00:00+01:00[Europe/Berlin]"),
+        (
+            "2026-03-02T23:30:00Z",
+            PeriodLength::Day,
+            None,
+            "2026-03-02T00:00:00+01:00[Europe/Berlin]",
+            "2026-03-03T00:00:00+01:00[Europe/Berlin]",
+        ),
         // The day of 23 hours and the day of 25.
-        ("2026-03-30T05:00:00Z", PeriodLength::Day, None, "2026-03-29T00:00:00+01:00[Europe/Berlin]", "2026-03-30T00:00:00+02:00[Europe/Berlin]"),
-        ("2026-10-26T05:00:00Z", PeriodLength::Day, None, "2026-10-25T00:00:00+02:00[Europe/Berlin]", "2026-10-26T00:00:00+01:00[Europe/Berlin]"),
-        ("2026-03-04T05:00:00Z", PeriodLength::Week, None, "2026-02-23T00:00:00+01:00[Europe/Berlin]", "2026-03-02T00:00:00+01:00[Europe/Berlin]"),
-        ("2026-03-31T05:00:00Z", PeriodLength::Month, None, "2026-02-01T00:00:00+01:00[Europe/Berlin]", "2026-03-01T00:00:00+01:00[Europe/Berlin]"),
-        ("2026-01-15T05:00:00Z", PeriodLength::Quarter, None, "2025-10-01T00:00:00+02:00[Europe/Berlin]", "2026-01-01T00:00:00+01:00[Europe/Berlin]"),
-        ("2026-12-31T22:59:59Z", PeriodLength::Quarter, Some(0), "2026-10-01T00:00:00+02:00[Europe/Berlin]", "2027-01-01T00:00:00+01:00[Europe/Berlin]"),
-        ("2028-02-29T05:00:00Z", PeriodLength::Year, None, "2027-01-01T00:00:00+01:00[Europe/Berlin]", "2028-01-01T00:00:00+01:00[Europe/Berlin]"),
+        (
+            "2026-03-30T05:00:00Z",
+            PeriodLength::Day,
+            None,
+            "2026-03-29T00:00:00+01:00[Europe/Berlin]",
+            "2026-03-30T00:00:00+02:00[Europe/Berlin]",
+        ),
+        (
+            "2026-10-26T05:00:00Z",
+            PeriodLength::Day,
+            None,
+            "2026-10-25T00:00:00+02:00[Europe/Berlin]",
+            "2026-10-26T00:00:00+01:00[Europe/Berlin]",
+        ),
+        (
+            "2026-03-04T05:00:00Z",
+            PeriodLength::Week,
+            None,
+            "2026-02-23T00:00:00+01:00[Europe/Berlin]",
+            "2026-03-02T00:00:00+01:00[Europe/Berlin]",
+        ),
+        (
+            "2026-03-31T05:00:00Z",
+            PeriodLength::Month,
+            None,
+            "2026-02-01T00:00:00+01:00[Europe/Berlin]",
+            "2026-03-01T00:00:00+01:00[Europe/Berlin]",
+        ),
+        (
+            "2026-01-15T05:00:00Z",
+            PeriodLength::Quarter,
+            None,
+            "2025-10-01T00:00:00+02:00[Europe/Berlin]",
+            "2026-01-01T00:00:00+01:00[Europe/Berlin]",
+        ),
+        (
+            "2026-12-31T22:59:59Z",
+            PeriodLength::Quarter,
+            Some(0),
+            "2026-10-01T00:00:00+02:00[Europe/Berlin]",
+            "2027-01-01T00:00:00+01:00[Europe/Berlin]",
+        ),
+        (
+            "2028-02-29T05:00:00Z",
+            PeriodLength::Year,
+            None,
+            "2027-01-01T00:00:00+01:00[Europe/Berlin]",
+            "2028-01-01T00:00:00+01:00[Europe/Berlin]",
+        ),
     ] {
         let period = period(at(slot), Some(&SchedulePeriod { length, offset }), &berlin).unwrap();
-        assert_eq!((period.start.to_string().as_str(), period.end.to_string().as_str()), (start, end), "{slot} {length:?} {offset:?}");
+        assert_eq!(
+            (period.start.to_string().as_str(), period.end.to_string().as_str()),
+            (start, end),
+            "{slot} {length:?} {offset:?}"
+        );
     }
     let default = period(at("2026-03-03T05:00:00Z"), None, &TimeZone::UTC).unwrap();
     assert_eq!(default.start.timestamp(), at("2026-03-02T00:00:00Z"));
 }
 
-const ZONES: [&str; 7] = ["UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Beirut", "Australia/Lord_Howe", "Asia/Kathmandu"];
-const CRONS: [&str; 8] = ["* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "0 0 * * *", "30 18 * * MON-FRI", "0 6 L * *", "15 1 1 */3 *"];
+const ZONES: [&str; 7] = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Sao_Paulo",
+    "Asia/Beirut",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+];
+const CRONS: [&str; 8] = [
+    "* * * * *",
+    "*/7 * * * *",
+    "0 * * * *",
+    "30 2 * * *",
+    "0 0 * * *",
+    "30 18 * * MON-FRI",
+    "0 6 L * *",
+    "15 1 1 */3 *",
+];
 
 fn lengths() -> impl Strategy<Value = PeriodLength> {
-    prop_oneof![Just(PeriodLength::Day), Just(PeriodLength::Week), Just(PeriodLength::Month), Just(PeriodLength::Quarter), Just(PeriodLength::Year)]
+    prop_oneof![
+        Just(PeriodLength::Day),
+        Just(PeriodLength::Week),
+        Just(PeriodLength::Month),
+        Just(PeriodLength::Quarter),
+        Just(PeriodLength::Year)
+    ]
 }
 
 proptest! {

@@ -22,15 +22,13 @@ use openreg_parts::error::Problem;
 use tokio_util::sync::CancellationToken;
 
 use self::due::{Decision, Due, Known, Times, wait};
-use super::conditions::{self, READY, condition};
+use super::conditions::{self, CONFLICT, READY, condition};
 use super::endpoint::not_a_tenant;
 use super::{drive, queue};
 use crate::context::Context;
 
 /// How many schedules are looked at in one moment: a thousand due at once are two short calls each.
 const CONCURRENCY: u16 = 64;
-/// True while the last slot could not become a run because its name was taken.
-const CONFLICT: &str = "Conflict";
 
 #[derive(Debug, thiserror::Error)]
 enum ScheduleError {
@@ -46,7 +44,9 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
     let tell = asked.clone();
     ctx.stores.schedules.on_change(move |schedule| tell.add(schedule));
     let schedules = ctx.stores.schedules.clone();
-    ctx.stores.tenants.on_change(move |tenant| schedules.in_namespace(&tenant.name_any(), |_| true).iter().for_each(|s| asked.add(s)));
+    ctx.stores
+        .tenants
+        .on_change(move |tenant| schedules.in_namespace(&tenant.name_any(), |_| true).iter().for_each(|s| asked.add(s)));
     let cache = ctx.stores.schedules.clone();
     drive("schedule", ctx, &cache, requests, CONCURRENCY, reconcile, shutdown).await;
 }
@@ -81,12 +81,23 @@ async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>) -> Result<Action,
     judge(&mut status, &schedule, &problems, now);
     conditions::write_status(&ctx, &*schedule, status, &[READY, CONFLICT])
         .await
-        .map_err(|source| ScheduleError::Api { what: format!("write the status of schedule {namespace}/{name}"), source })?;
+        .map_err(|source| ScheduleError::Api {
+            what: format!("write the status of schedule {namespace}/{name}"),
+            source,
+        })?;
     Ok(Action::requeue(wait(ctx.now(), next)))
 }
 
 /// `due`, with what is known of this schedule.
-fn decide(ctx: &Context, schedule: &Schedule, times: &Times, status: &ScheduleStatus, namespace: &str, name: &str, now: Timestamp) -> Result<Decision, jiff::Error> {
+fn decide(
+    ctx: &Context,
+    schedule: &Schedule,
+    times: &Times,
+    status: &ScheduleStatus,
+    namespace: &str,
+    name: &str,
+    now: Timestamp,
+) -> Result<Decision, jiff::Error> {
     let known = Known {
         created: schedule.metadata.creation_timestamp.as_ref().map_or(now, |t| t.0),
         decided_until: status.decided_until.as_ref().map(|t| t.0),
@@ -103,7 +114,12 @@ fn edited(schedule: &Schedule, now: Timestamp) -> Option<Timestamp> {
     if schedule.metadata.generation == Some(seen) {
         return None;
     }
-    let writes = schedule.metadata.managed_fields.iter().flatten().filter(|entry| entry.subresource.as_deref().is_none_or(str::is_empty));
+    let writes = schedule
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|entry| entry.subresource.as_deref().is_none_or(str::is_empty));
     // Without the note (it may be turned off) the change is as old as its discovery.
     Some(writes.filter_map(|entry| entry.time.as_ref().map(|t| t.0)).max().unwrap_or(now))
 }
@@ -124,12 +140,29 @@ async fn start(ctx: &Context, schedule: &Schedule, namespace: &str, name: &str, 
     let run_name = run.name_any();
     let what = || format!("make run {namespace}/{run_name}");
     let runs = Api::<ReportRun>::namespaced(ctx.client.clone(), namespace);
-    match runs.create(&PostParams { field_manager: Some(ctx.config.manager.clone()), ..PostParams::default() }, &run).await {
+    match runs
+        .create(
+            &PostParams {
+                field_manager: Some(ctx.config.manager.clone()),
+                ..PostParams::default()
+            },
+            &run,
+        )
+        .await
+    {
         Ok(_) => {
             let skew = std::time::Duration::try_from(ctx.now().duration_since(due.slot)).unwrap_or_default();
             ctx.metrics.slot_run(skew);
-            tracing::info!(schedule = name, schedule.namespace = namespace, run.name = run_name, run.id = run.spec.id, skew_ms = skew.as_millis(), "schedule {namespace}/{name} started run {run_name}");
-            ctx.event(schedule, EventType::Normal, "RunStarted", "Schedule", format!("started run {run_name}")).await;
+            tracing::info!(
+                schedule = name,
+                schedule.namespace = namespace,
+                run.name = run_name,
+                run.id = run.spec.id,
+                skew_ms = skew.as_millis(),
+                "schedule {namespace}/{name} started run {run_name}"
+            );
+            ctx.event(schedule, EventType::Normal, "RunStarted", "Schedule", format!("started run {run_name}"))
+                .await;
             Ok(None)
         }
         Err(kube::Error::Api(answer)) if answer.code == 409 => {
@@ -138,7 +171,9 @@ async fn start(ctx: &Context, schedule: &Schedule, namespace: &str, name: &str, 
                 return Ok(None);
             }
             ctx.metrics.slot_skipped();
-            Ok(Some(format!("run {run_name} is there and is another one: the slot was not run; delete or rename it, then start a run by hand")))
+            Ok(Some(format!(
+                "run {run_name} is there and is another one: the slot was not run; delete or rename it, then start a run by hand"
+            )))
         }
         Err(source) => Err(ScheduleError::Api { what: what(), source }),
     }
@@ -162,12 +197,21 @@ fn settle(status: &mut ScheduleStatus, schedule: &Schedule, name: &str, decision
                 conditions::remove(&mut status.conditions, CONFLICT);
             }
             Some(message) => {
-                skipped.push(SkippedSlot { slot: Time(due.slot), reason: "its name is taken by another run".to_owned() });
-                condition::set(&mut status.conditions, condition(CONFLICT, ConditionStatus::True, "RunNameTaken", message, generation, now));
+                skipped.push(SkippedSlot {
+                    slot: Time(due.slot),
+                    reason: "its name is taken by another run".to_owned(),
+                });
+                condition::set(
+                    &mut status.conditions,
+                    condition(CONFLICT, ConditionStatus::True, "RunNameTaken", message, generation, now),
+                );
             }
         }
     }
-    skipped.extend(decision.skipped.iter().map(|s| SkippedSlot { slot: Time(s.slot), reason: s.reason.chars().take(256).collect() }));
+    skipped.extend(decision.skipped.iter().map(|s| SkippedSlot {
+        slot: Time(s.slot),
+        reason: s.reason.chars().take(256).collect(),
+    }));
     if !skipped.is_empty() {
         skipped.append(&mut status.skipped);
         skipped.truncate(due::MAX_SKIPPED);
@@ -183,10 +227,11 @@ fn settle(status: &mut ScheduleStatus, schedule: &Schedule, name: &str, decision
 
 fn judge(status: &mut ScheduleStatus, schedule: &Schedule, problems: &[Problem], now: Timestamp) {
     let generation = schedule.metadata.generation;
-    let ready = match schedule.spec.suspend {
-        Some(true) if problems.is_empty() => condition(READY, ConditionStatus::False, "Suspended", "spec.suspend is true: nothing is started", generation, now),
-        _ => conditions::ready(problems, generation, now),
-    };
+    let mut ready = conditions::ready(problems, generation, now);
+    if problems.is_empty() && schedule.spec.suspend == Some(true) {
+        ready.reason = "Suspended".to_owned();
+        ready.message = "the spec is right, and suspend is true: nothing is started".to_owned();
+    }
     condition::set(&mut status.conditions, ready);
     if !problems.is_empty() {
         status.next_slot = None;
@@ -197,11 +242,28 @@ fn judge(status: &mut ScheduleStatus, schedule: &Schedule, problems: &[Problem],
 async fn tell_skipped(ctx: &Context, schedule: &Schedule, decision: &Decision) {
     for skipped in &decision.skipped {
         ctx.metrics.slot_skipped();
-        tracing::warn!(schedule = schedule.name_any(), slot = build::slot_text(skipped.slot), reason = skipped.reason, "schedule {} skipped a slot", schedule.name_any());
+        tracing::warn!(
+            schedule = schedule.name_any(),
+            slot = build::slot_text(skipped.slot),
+            reason = skipped.reason,
+            "schedule {} skipped a slot",
+            schedule.name_any()
+        );
     }
     if let Some(newest) = decision.skipped.first() {
-        let more = if decision.skipped.len() > 1 { format!(", and {} before it", decision.skipped.len() - 1) } else { String::new() };
-        ctx.event(schedule, EventType::Warning, "SlotSkipped", "Schedule", format!("skipped slot {}{more}: {}", build::slot_text(newest.slot), newest.reason)).await;
+        let more = if decision.skipped.len() > 1 {
+            format!(", and {} before it", decision.skipped.len() - 1)
+        } else {
+            String::new()
+        };
+        ctx.event(
+            schedule,
+            EventType::Warning,
+            "SlotSkipped",
+            "Schedule",
+            format!("skipped slot {}{more}: {}", build::slot_text(newest.slot), newest.reason),
+        )
+        .await;
     }
 }
 
@@ -241,7 +303,14 @@ mod tests {
         let slot = |minute: i64| Timestamp::from_second(1_772_400_000 + 60 * minute).unwrap();
         let mut status = ScheduleStatus::default();
         for minute in 0..30 {
-            let decision = Decision { skipped: vec![due::Skipped { slot: slot(minute), reason: "x".to_owned() }], decided_until: Some(slot(minute)), ..Decision::default() };
+            let decision = Decision {
+                skipped: vec![due::Skipped {
+                    slot: slot(minute),
+                    reason: "x".to_owned(),
+                }],
+                decided_until: Some(slot(minute)),
+                ..Decision::default()
+            };
             settle(&mut status, &schedule(1, Some(1)), "s", &decision, None, now);
         }
         assert_eq!(status.skipped.len(), due::MAX_SKIPPED);
@@ -253,8 +322,15 @@ mod tests {
     #[test]
     fn taken_name_is_a_conflict_until_the_next_run() {
         let now: Timestamp = "2026-03-02T13:00:00Z".parse().unwrap();
-        let due = Due { slot: now, period: period::period(now, None, &jiff::tz::TimeZone::UTC).unwrap() };
-        let decision = Decision { run: Some(due), decided_until: Some(now), ..Decision::default() };
+        let due = Due {
+            slot: now,
+            period: period::period(now, None, &jiff::tz::TimeZone::UTC).unwrap(),
+        };
+        let decision = Decision {
+            run: Some(due),
+            decided_until: Some(now),
+            ..Decision::default()
+        };
         let mut status = ScheduleStatus::default();
         settle(&mut status, &schedule(1, Some(1)), "s", &decision, Some("taken"), now);
         assert!(condition::is_true(&status.conditions, CONFLICT));

@@ -24,7 +24,10 @@ pub fn period(slot: Timestamp, spec: Option<&SchedulePeriod>, zone: &TimeZone) -
     let holding = begin(slot.to_zoned(zone.clone()).date(), length)?;
     let start = shift(holding, length, offset)?;
     let end = shift(start, length, 1)?;
-    Ok(Period { start: first_instant(start, zone)?, end: first_instant(end, zone)? })
+    Ok(Period {
+        start: first_instant(start, zone)?,
+        end: first_instant(end, zone)?,
+    })
 }
 
 /// The first date of the period that holds `date`.

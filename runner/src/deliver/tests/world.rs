@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use openreg_parts::store::key::Key;
 use openreg_parts::store::manifest::{self, Manifest};
 use openreg_parts::store::{Created, DirectoryStoreOptions, Store, StoreOptions};
@@ -142,11 +141,11 @@ impl World {
         dies: &(dyn Fn(&Step, When) -> bool + Send + Sync),
         cancel: CancellationToken,
     ) -> Delivered {
-        let connect = || -> BoxFuture<'_, _> {
+        let connect = || {
             let TransportOptions::Directory(options) = &self.destination.transport else { panic!("a directory") };
             let transport: Box<dyn Transport> =
                 Box::new(Mischievous { inner: Directory::new(options), mischief, dice: self.dice.clone(), visible: self.visible.clone() });
-            Box::pin(async move { Ok(transport) })
+            async move { Ok::<_, TransportError>(transport) }.boxed()
         };
         let ground = Ground { store: &self.store, destination: &self.destination, connect: &connect, progress: &|_| {}, pause: Duration::ZERO, dies };
         deliver_on(&ground, RUN, &request, cancel).await
@@ -192,6 +191,13 @@ impl Mischievous {
     }
 }
 
+impl Mischievous {
+    /// The beginning of the file, and no more.
+    async fn half(&self, temporary: &RemoteName, pieces: Body<'_>) -> Result<u64, TransportError> {
+        self.inner.upload(temporary, pieces.take(3).boxed()).await
+    }
+}
+
 fn lost() -> TransportError {
     TransportError::new("talk to the receiver", Fault::ConnectionLost, None)
 }
@@ -218,16 +224,13 @@ impl Transport for Mischievous {
             };
             futures::stream::iter(pieces)
         });
-        let half = |pieces: Body<'_>| async {
-            self.inner.upload(temporary, pieces.enumerate().take_while(|(i, _)| futures::future::ready(*i < 3)).map(|(_, p)| p).boxed()).await
-        };
         match self.mischief {
             Mischief::HangsInUpload => {
-                half(pieces.boxed()).await?;
+                self.half(temporary, pieces.boxed()).await?;
                 futures::future::pending().await
             }
             Mischief::Random if self.dice.roll(6) == 0 => {
-                half(pieces.boxed()).await?;
+                self.half(temporary, pieces.boxed()).await?;
                 Err(lost())
             }
             Mischief::LosesBytes => {

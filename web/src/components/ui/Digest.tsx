@@ -5,7 +5,9 @@ import { shortDigest } from '@/lib/format'
 export function Digest({ value }: { value: string }) {
   const [copied, setCopied] = useState(false)
   const copy = () => {
-    void navigator.clipboard.writeText(value).then(() => {
+    // Without TLS the browser has no clipboard for pages; the title still shows the whole digest.
+    const clipboard = navigator.clipboard as Clipboard | undefined
+    void clipboard?.writeText(value).then(() => {
       setCopied(true)
       setTimeout(() => setCopied(false), 1500)
     })

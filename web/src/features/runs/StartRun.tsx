@@ -4,6 +4,7 @@ import { Button } from '@/components/ui/Button'
 import { Problem } from '@/components/ui/Problem'
 import { ApiError } from '@/lib/client'
 import { dayAfter } from '@/lib/format'
+import { randomKey } from '@/lib/random'
 import { useMay } from '@/lib/session'
 import { useReport, useReportNames, useStartRun } from './api'
 
@@ -37,7 +38,7 @@ function Form({ report, close }: { report: string | undefined; close: () => void
   const navigate = useNavigate()
   const [name, setName] = useState(report ?? '')
   // One key for this opening of the form: pressing twice starts one run.
-  const [key] = useState(() => crypto.randomUUID())
+  const [key] = useState(randomKey)
   const names = useReportNames(true)
   const chosen = useReport(name)
   const start = useStartRun()

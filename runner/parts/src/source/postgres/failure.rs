@@ -53,7 +53,8 @@ impl Place {
         match sqlstate {
             // The routine's name is not translated, its text may be.
             "42601" if routine == "exec_parse_message" => SourceError::QueryNotSingle,
-            "25006" => SourceError::QueryWrites,
+            // 25001: the query tries to make its own transaction read-write.
+            "25006" | "25001" => SourceError::QueryWrites,
             "42501" => SourceError::PermissionDenied { reason: format!("{message} (SQLSTATE {sqlstate})") },
             "28000" | "28P01" => SourceError::PasswordRefused { address, sqlstate: code },
             "3D000" => SourceError::DatabaseMissing { database: format!("database {} at {address}", self.database) },
