@@ -17,6 +17,17 @@ $$;
 DO $$
 BEGIN
     EXECUTE format('GRANT openreg_app TO %I', current_user);
+EXCEPTION
+    -- An owner that may not grant roles: somebody who may has done so before.
+    WHEN insufficient_privilege THEN
+        IF NOT pg_has_role(current_user, 'openreg_app', 'MEMBER') THEN
+            RAISE;
+        END IF;
+END
+$$;
+
+DO $$
+BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO openreg_app', current_schema());
 END
 $$;

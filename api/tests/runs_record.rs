@@ -70,9 +70,7 @@ async fn a_run_is_followed_to_its_end_and_then_let_go() {
     let w = World::new().await;
     let r = Running::start(&w);
     let id = Uuid::new_v4();
-    w.cluster.put(run(id, "trades-1", false, json!({})));
-    until("the run is held", async || held(&w, "trades-1")).await;
-    // The operator writes; the recorder's finalizer is there.
+    w.cluster.put(run(id, "trades-1", true, json!({})));
     w.cluster.put(run(id, "trades-1", true, json!({"phase": "Generating", "startedAt": "2026-03-03T18:30:01Z", "conditions": [condition("Started", "True", "Running")]})));
     until("its start is audited", async || entries(&w, id).await == ["run.started"]).await;
     assert!(held(&w, "trades-1"));

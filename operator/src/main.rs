@@ -8,6 +8,8 @@
 //! SIGTERM ─► controllers finish what they do ─► Lease given back ─► code 0
 //! ```
 
+#![expect(unreachable_pub, reason = "a program exports nothing: pub is what a module offers to its neighbours")]
+
 mod cli;
 mod context;
 mod controllers;

@@ -28,7 +28,9 @@ pub(crate) struct Parts {
 /// The store that the plan names.
 pub async fn store(plan: &RunPlan) -> Result<Store, StageError> {
     let credentials = plan.store.credentials.as_ref().map(secret);
-    Store::open(&plan.store.options, credentials.as_ref(), &plan.store.prefix).await.map_err(StageError::at(Stage::Store))
+    Store::open(&plan.store.options, credentials.as_ref(), &plan.store.prefix)
+        .await
+        .map_err(StageError::at(Stage::Store))
 }
 
 /// How long one attempt may take.
@@ -39,10 +41,21 @@ pub(crate) fn time_limit(plan: &RunPlan) -> Duration {
 /// Connects to the source, starts the query, and builds what comes after it.
 pub(crate) async fn parts(plan: &RunPlan, attempt: &Attempt) -> Result<Parts, StageError> {
     let dataset = main_dataset(plan)?;
-    let connector = plan.connectors.get(&dataset.connector).ok_or_else(|| plan_invalid(format!("could not find connector {} in the plan", dataset.connector)))?;
+    let connector = plan
+        .connectors
+        .get(&dataset.connector)
+        .ok_or_else(|| plan_invalid(format!("could not find connector {} in the plan", dataset.connector)))?;
     let credentials = connector.credentials.as_ref().map(secret);
-    let access = Access { credentials: credentials.as_ref(), limits: &connector.limits, time_zone: &connector.time_zone };
-    let query = Query { text: &dataset.query, parameters: &dataset.parameters, columns: &dataset.columns };
+    let access = Access {
+        credentials: credentials.as_ref(),
+        limits: &connector.limits,
+        time_zone: &connector.time_zone,
+    };
+    let query = Query {
+        text: &dataset.query,
+        parameters: &dataset.parameters,
+        columns: &dataset.columns,
+    };
     let source = source::open(&connector.source, access, query).await.map_err(StageError::at(Stage::Read))?;
     let schema = source.schema();
 
@@ -52,14 +65,27 @@ pub(crate) async fn parts(plan: &RunPlan, attempt: &Attempt) -> Result<Parts, St
     };
     let mut rules = Vec::with_capacity(plan.rules.len());
     for (i, planned) in plan.rules.iter().enumerate() {
-        let limit = Limit::new(planned.on_violation, &planned.tolerance).ok_or_else(|| plan_invalid(format!("could not read the tolerance of rule {}: its fraction is not a decimal from 0 to 1", planned.id)))?;
+        let limit = Limit::new(planned.on_violation, &planned.tolerance).ok_or_else(|| {
+            plan_invalid(format!(
+                "could not read the tolerance of rule {}: its fraction is not a decimal from 0 to 1",
+                planned.id
+            ))
+        })?;
         if limit.excludes() && planned.rule.verdict(&dataset.key) == Verdict::AtEnd {
             let message = format!("could not exclude rows by rule {}: its verdict comes after the last row", planned.id);
-            return Err(StageError::plain(Stage::Plan, Class::Config, "RuleCannotExclude", message).with_hint("let the rule Block or Flag, or order the dataset by the rule's columns and name them as its key"));
+            return Err(StageError::plain(Stage::Plan, Class::Config, "RuleCannotExclude", message)
+                .with_hint("let the rule Block or Flag, or order the dataset by the rule's columns and name them as its key"));
         }
-        let scratch = Scratch { directory: Path::new(&plan.limits.scratch).join(format!("{}-rule-{i}", attempt.pod)), bytes: plan.limits.scratch_bytes };
+        let scratch = Scratch {
+            directory: Path::new(&plan.limits.scratch).join(format!("{}-rule-{i}", attempt.pod)),
+            bytes: plan.limits.scratch_bytes,
+        };
         let rule = rule::build(&planned.rule, &schema, &dataset.key, scratch).map_err(StageError::at(Stage::Check))?;
-        rules.push(ActiveRule { id: planned.id.clone(), limit, rule });
+        rules.push(ActiveRule {
+            id: planned.id.clone(),
+            limit,
+            rule,
+        });
     }
     let mapping = Mapping::new(&schema, plan.fields.iter().map(|f| (f.to.as_str(), &f.from))).map_err(StageError::at(Stage::Transform))?;
     let encoder = format::encoder(&plan.output, mapping.output()).map_err(StageError::at(Stage::Encode))?;
@@ -80,7 +106,13 @@ pub(crate) fn main_dataset(plan: &RunPlan) -> Result<&Dataset, StageError> {
     match plan.datasets.as_slice() {
         [one] => Ok(one),
         [] => Err(plan_invalid("could not find a dataset in the plan")),
-        _ => Err(StageError::plain(Stage::Plan, Class::Config, "DatasetsUnsupported", "could not run the plan: it has more than one dataset").with_hint("write one dataset; joins of datasets are not supported yet")),
+        _ => Err(StageError::plain(
+            Stage::Plan,
+            Class::Config,
+            "DatasetsUnsupported",
+            "could not run the plan: it has more than one dataset",
+        )
+        .with_hint("write one dataset; joins of datasets are not supported yet")),
     }
 }
 

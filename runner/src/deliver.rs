@@ -98,7 +98,11 @@ pub enum DeliverEvent {
 /// cleans up; after that it finishes the file.
 pub async fn deliver(plan: &RunPlan, request: DeliverRequest, cancel: CancellationToken, progress: &(dyn Fn(DeliverEvent) + Send + Sync)) -> Delivered {
     let Some(destination) = plan.destinations.get(request.destination) else {
-        let message = format!("could not deliver to destination {}: the plan has {}", request.destination, plan.destinations.len());
+        let message = format!(
+            "could not deliver to destination {}: the plan has {}",
+            request.destination,
+            plan.destinations.len()
+        );
         return failed(nothing_yet(), internal("DestinationUnknown", message, None));
     };
     let secret = |mount: &Option<SecretMount>| mount.as_ref().map(|m| SecretFiles::new(&m.name, &m.path));
@@ -108,7 +112,14 @@ pub async fn deliver(plan: &RunPlan, request: DeliverRequest, cancel: Cancellati
         Err(e) => return failed(nothing_yet(), StageError::new(Stage::Deliver, &e)),
     };
     let connect = || transport::open(&destination.transport, secret.as_ref()).boxed();
-    let ground = Ground { store: &store, destination, connect: &connect, progress, pause: Duration::from_secs(1), dies: &|_, _| false };
+    let ground = Ground {
+        store: &store,
+        destination,
+        connect: &connect,
+        progress,
+        pause: Duration::from_secs(1),
+        dies: &|_, _| false,
+    };
     deliver_on(&ground, &plan.run.id, &request, cancel).await
 }
 
@@ -154,8 +165,16 @@ async fn deliver_on(ground: &Ground<'_>, run: &str, request: &DeliverRequest, ca
 fn ended(destination: &Destination, delivery: Delivery, result: Result<End, StageError>) -> Delivered {
     match result {
         Err(e) => failed(delivery, e),
-        Ok(End::Delivered(_)) => Delivered { outcome: Outcome::Delivered, delivery, failure: None },
-        Ok(End::Stopped(Stop::Cancelled)) | Ok(End::Died) => Delivered { outcome: Outcome::Cancelled, delivery, failure: None },
+        Ok(End::Delivered(_)) => Delivered {
+            outcome: Outcome::Delivered,
+            delivery,
+            failure: None,
+        },
+        Ok(End::Stopped(Stop::Cancelled)) | Ok(End::Died) => Delivered {
+            outcome: Outcome::Cancelled,
+            delivery,
+            failure: None,
+        },
         Ok(End::Stopped(Stop::TimedOut)) => {
             let error = StageError {
                 stage: Stage::Deliver,
@@ -168,19 +187,36 @@ fn ended(destination: &Destination, delivery: Delivery, result: Result<End, Stag
         }
         Ok(End::Unknown) => {
             let remote = delivery.remote.clone().unwrap_or_default();
-            let message = format!("could not tell whether {remote} was delivered to {}: the rename was begun and neither the file nor its temporary file is there", destination.name);
+            let message = format!(
+                "could not tell whether {remote} was delivered to {}: the rename was begun and neither the file nor its temporary file is there",
+                destination.name
+            );
             let hint = "ask the receiver whether they have the file, then record the answer; it is never sent again by itself".to_owned();
-            Delivered { outcome: Outcome::Unknown, delivery, failure: Some(internal("DeliveryUnknown", message, Some(hint))) }
+            Delivered {
+                outcome: Outcome::Unknown,
+                delivery,
+                failure: Some(internal("DeliveryUnknown", message, Some(hint))),
+            }
         }
     }
 }
 
 fn failed(delivery: Delivery, error: StageError) -> Delivered {
-    Delivered { outcome: Outcome::Failed, delivery, failure: Some(error) }
+    Delivered {
+        outcome: Outcome::Failed,
+        delivery,
+        failure: Some(error),
+    }
 }
 
 fn internal(code: &str, message: String, hint: Option<String>) -> StageError {
-    StageError { stage: Stage::Deliver, class: Class::Internal, code: code.to_owned(), message, hint }
+    StageError {
+        stage: Stage::Deliver,
+        class: Class::Internal,
+        code: code.to_owned(),
+        message,
+        hint,
+    }
 }
 
 /// The sealed manifest, if it is the one that was asked for and there is something to deliver.
@@ -193,18 +229,33 @@ async fn sealed(store: &Store, run: &str, expected: &Sha256) -> Result<Manifest,
     let found = Sha256::of(&bytes);
     if &found != expected {
         let hint = "find out who changed the object in the store and restore it".to_owned();
-        return Err(internal("ManifestChanged", format!("could not use {key}: its SHA-256 is {found}, not {expected}"), Some(hint)));
+        return Err(internal(
+            "ManifestChanged",
+            format!("could not use {key}: its SHA-256 is {found}, not {expected}"),
+            Some(hint),
+        ));
     }
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| internal("ManifestUnreadable", format!("could not understand {key}: {e}"), None))?;
     if manifest.run != run || manifest.outcome != manifest::Outcome::Complete || manifest.artifacts.is_empty() {
-        return Err(internal("NothingToDeliver", format!("could not deliver {key}: it names no artifact of run {run}"), None));
+        return Err(internal(
+            "NothingToDeliver",
+            format!("could not deliver {key}: it names no artifact of run {run}"),
+            None,
+        ));
     }
     Ok(manifest)
 }
 
-fn file<'a>(ground: &'a Ground<'_>, run: &str, request: &DeliverRequest, stopper: &'a Stopper, artifact: &'a manifest::Artifact) -> Result<File<'a>, StageError> {
+fn file<'a>(
+    ground: &'a Ground<'_>,
+    run: &str,
+    request: &DeliverRequest,
+    stopper: &'a Stopper,
+    artifact: &'a manifest::Artifact,
+) -> Result<File<'a>, StageError> {
     let remote = RemoteName::new(&ground.destination.directory, &artifact.name).map_err(StageError::at(Stage::Deliver))?;
-    let sha256 = Sha256::try_from(artifact.sha256.clone()).map_err(|e| internal("ManifestUnreadable", format!("could not understand the manifest: {e}"), None))?;
+    let sha256 =
+        Sha256::try_from(artifact.sha256.clone()).map_err(|e| internal("ManifestUnreadable", format!("could not understand the manifest: {e}"), None))?;
     Ok(File {
         store: ground.store,
         destination: ground.destination,
@@ -228,5 +279,10 @@ fn file<'a>(ground: &'a Ground<'_>, run: &str, request: &DeliverRequest, stopper
 }
 
 fn nothing_yet() -> Delivery {
-    Delivery { begun: false, receipts: 0, remote: None, receipt_sha256: None }
+    Delivery {
+        begun: false,
+        receipts: 0,
+        remote: None,
+        receipt_sha256: None,
+    }
 }

@@ -43,7 +43,14 @@ pub struct Generated {
 /// Carries out the plan whose digest is `plan_sha256`, unless the run is sealed already.
 ///
 /// Stops at `cancel` and at the plan's time limit; uploads that are under way are given up then, and nothing is sealed.
-pub async fn generate(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, store: &Store, cancel: &CancellationToken, progress: OnProgress) -> Result<Generated, Stop> {
+pub async fn generate(
+    plan: &RunPlan,
+    plan_sha256: &Sha256,
+    attempt: &Attempt,
+    store: &Store,
+    cancel: &CancellationToken,
+    progress: OnProgress,
+) -> Result<Generated, Stop> {
     let started = Instant::now();
     let tasks = TaskTracker::new();
     let give_up = CancellationToken::new();
@@ -68,17 +75,40 @@ pub async fn generate(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, s
 
 /// The run would take as long again: not Transient, so that it is not tried blindly.
 fn timed_out(limit: Duration) -> StageError {
-    StageError::plain(Stage::Read, Class::Config, "TimedOut", format!("could not make the report within {} s", limit.as_secs())).with_hint("make the query faster or its result smaller, or raise the report's execution.timeout")
+    StageError::plain(
+        Stage::Read,
+        Class::Config,
+        "TimedOut",
+        format!("could not make the report within {} s", limit.as_secs()),
+    )
+    .with_hint("make the query faster or its result smaller, or raise the report's execution.timeout")
 }
 
-async fn work(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, store: &Store, tasks: &TaskTracker, give_up: &CancellationToken, progress: OnProgress) -> Result<Generated, StageError> {
+async fn work(
+    plan: &RunPlan,
+    plan_sha256: &Sha256,
+    attempt: &Attempt,
+    store: &Store,
+    tasks: &TaskTracker,
+    give_up: &CancellationToken,
+    progress: OnProgress,
+) -> Result<Generated, StageError> {
     if let Some(sealed) = seal::find(store, &plan.run.id).await? {
         tracing::info!(run.id = plan.run.id, manifest.sha256 = %sealed.named.sha256, "run {} is sealed already", plan.run.id);
         return Ok(generated(sealed, Vec::new(), true));
     }
     let parts = assemble::parts(plan, attempt).await?;
     let (run, pod) = (plan.run.id.clone(), attempt.pod.clone());
-    let (artifact, artifact_stored) = sink::open(store, Key::Artifact { run: run.clone(), pod: pod.clone(), name: plan.file.name.clone() }, tasks, give_up);
+    let (artifact, artifact_stored) = sink::open(
+        store,
+        Key::Artifact {
+            run: run.clone(),
+            pod: pod.clone(),
+            name: plan.file.name.clone(),
+        },
+        tasks,
+        give_up,
+    );
     let (lines, lines_stored) = sink::open(store, Key::Violations { run, pod }, tasks, give_up);
     let (feed, rows) = mpsc::channel(WAITING);
     let pipeline = parts.pipeline;
@@ -98,7 +128,9 @@ async fn work(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, store: &S
     for stored in [stored.0, stored.1] {
         stored.map_err(|_| StageError::internal(Stage::Store, "a storing task panicked"))??;
     }
-    let Some(processed) = processed else { return Err(StageError::internal(Stage::Check, "the pipeline ended early and nobody said why")) };
+    let Some(processed) = processed else {
+        return Err(StageError::internal(Stage::Check, "the pipeline ended early and nobody said why"));
+    };
     let sample = processed.sample.clone();
     let sealed = seal::seal(store, manifest_of(plan, plan_sha256, attempt, processed)?).await?;
     let existing = sealed.manifest.pod != attempt.pod;
@@ -132,8 +164,22 @@ fn manifest_of(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, processe
         pod: attempt.pod.clone(),
         outcome: processed.outcome,
         artifacts: artifacts.collect(),
-        datasets: vec![DatasetCounts { dataset: dataset.name.clone(), read: processed.read, reported: processed.reported, excluded: processed.excluded, dropped: 0 }],
-        rules: plan.rules.iter().zip(processed.counts).map(|(rule, violations)| RuleCounts { rule: rule.id.clone(), violations }).collect(),
+        datasets: vec![DatasetCounts {
+            dataset: dataset.name.clone(),
+            read: processed.read,
+            reported: processed.reported,
+            excluded: processed.excluded,
+            dropped: 0,
+        }],
+        rules: plan
+            .rules
+            .iter()
+            .zip(processed.counts)
+            .map(|(rule, violations)| RuleCounts {
+                rule: rule.id.clone(),
+                violations,
+            })
+            .collect(),
         violations: processed.violations,
     })
 }
@@ -145,7 +191,11 @@ fn generated(sealed: Sealed, sample: Vec<serde_json::Value>, existing: bool) -> 
         manifest::Outcome::Empty => Outcome::Empty,
         manifest::Outcome::Blocked => Outcome::Blocked,
     };
-    let mut totals = Totals { artifacts: manifest.artifacts.len() as u64, bytes: manifest.artifacts.iter().map(|a| a.size).sum(), ..Totals::default() };
+    let mut totals = Totals {
+        artifacts: manifest.artifacts.len() as u64,
+        bytes: manifest.artifacts.iter().map(|a| a.size).sum(),
+        ..Totals::default()
+    };
     for dataset in &manifest.datasets {
         totals.read += dataset.read;
         totals.reported += dataset.reported;
@@ -153,8 +203,17 @@ fn generated(sealed: Sealed, sample: Vec<serde_json::Value>, existing: bool) -> 
         totals.dropped += dataset.dropped;
     }
     totals.violations = manifest.rules.iter().map(|r| r.violations).sum();
-    let done = Done { manifest: Some(named), totals: Some(totals), ..Done::new(outcome) };
-    Generated { done, manifest, sample, existing }
+    let done = Done {
+        manifest: Some(named),
+        totals: Some(totals),
+        ..Done::new(outcome)
+    };
+    Generated {
+        done,
+        manifest,
+        sample,
+        existing,
+    }
 }
 
 /// Stores the attempt's full report beside its artifacts. The run does not depend on it.
@@ -170,7 +229,10 @@ async fn keep_report(plan: &RunPlan, plan_sha256: &Sha256, attempt: &Attempt, st
         full["rules"] = serde_json::json!(generated.manifest.rules);
         full["sample"] = serde_json::json!(generated.sample);
     }
-    let key = Key::Report { run: plan.run.id.clone(), pod: attempt.pod.clone() };
+    let key = Key::Report {
+        run: plan.run.id.clone(),
+        pod: attempt.pod.clone(),
+    };
     let stored = tokio::time::timeout(PATIENCE, store.create(&key, full.to_string().into())).await;
     if !matches!(stored, Ok(Ok(_))) {
         tracing::warn!(run.id = plan.run.id, "the attempt's full report was not stored");

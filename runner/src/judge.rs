@@ -19,7 +19,11 @@ impl Limit {
             Some(text) => Some(fraction(text)?),
             None => None,
         };
-        Some(Self { on_violation, rows: tolerance.rows, fraction })
+        Some(Self {
+            on_violation,
+            rows: tolerance.rows,
+            fraction,
+        })
     }
 
     /// Whether a row that violates the rule is left out.
@@ -76,7 +80,14 @@ mod tests {
     use super::*;
 
     fn limit(on_violation: OnViolation, rows: Option<u64>, fraction: Option<&str>) -> Limit {
-        Limit::new(on_violation, &Tolerance { rows, fraction: fraction.map(str::to_owned) }).unwrap()
+        Limit::new(
+            on_violation,
+            &Tolerance {
+                rows,
+                fraction: fraction.map(str::to_owned),
+            },
+        )
+        .unwrap()
     }
 
     #[test]
@@ -100,14 +111,28 @@ mod tests {
             (Exclude, Some(0), None, 0, 0, false),
             (Exclude, None, Some("0"), u64::MAX, u64::MAX, true),
         ] {
-            assert_eq!(limit(on, rows, fraction).stops(violations, read), stops, "{on:?} {rows:?} {fraction:?} {violations}/{read}");
+            assert_eq!(
+                limit(on, rows, fraction).stops(violations, read),
+                stops,
+                "{on:?} {rows:?} {fraction:?} {violations}/{read}"
+            );
         }
     }
 
     #[test]
     fn fractions_are_exact_decimals() {
         for text in ["", ".5", "0.5.", "-0.1", "1.1", "2", "0,1", "1e-3", "0.1234567890123456789"] {
-            assert_eq!(Limit::new(OnViolation::Exclude, &Tolerance { rows: None, fraction: Some(text.to_owned()) }), None, "{text}");
+            assert_eq!(
+                Limit::new(
+                    OnViolation::Exclude,
+                    &Tolerance {
+                        rows: None,
+                        fraction: Some(text.to_owned())
+                    }
+                ),
+                None,
+                "{text}"
+            );
         }
         assert_eq!(fraction("0.25"), Some((25, 100)));
         assert_eq!(fraction("1.0"), Some((10, 10)));

@@ -71,7 +71,14 @@ impl LogShip {
     /// A ship in the harbour, and the writer that loads it. `echo` writes each line to standard error as well.
     pub fn new(echo: bool) -> (Self, LogWriter) {
         let shared = Arc::new(Shared::default());
-        (Self { shared: shared.clone(), stop: CancellationToken::new(), task: None }, LogWriter { shared, echo })
+        (
+            Self {
+                shared: shared.clone(),
+                stop: CancellationToken::new(),
+                task: None,
+            },
+            LogWriter { shared, echo },
+        )
     }
 
     /// Lines leave from now on.
@@ -109,7 +116,17 @@ async fn sail(shared: Arc<Shared>, stop: CancellationToken, store: Store, run: S
             if chunk.is_empty() {
                 break;
             }
-            match store.create(&Key::LogChunk { run: run.clone(), pod: pod.clone(), chunk: number }, chunk.clone()).await {
+            match store
+                .create(
+                    &Key::LogChunk {
+                        run: run.clone(),
+                        pod: pod.clone(),
+                        chunk: number,
+                    },
+                    chunk.clone(),
+                )
+                .await
+            {
                 Ok(created) => {
                     number += 1;
                     if created == Created::New {
@@ -164,13 +181,23 @@ mod tests {
     use super::*;
 
     async fn store(path: &std::path::Path) -> Store {
-        let options = StoreOptions::Directory(DirectoryStoreOptions { path: path.display().to_string() });
+        let options = StoreOptions::Directory(DirectoryStoreOptions {
+            path: path.display().to_string(),
+        });
         Store::open(&options, None, "").await.unwrap()
     }
 
     async fn chunk(store: &Store, chunk: u32) -> Option<String> {
-        let key = Key::LogChunk { run: "r".into(), pod: "p".into(), chunk };
-        store.get(&key.to_string(), 2 << 20).await.unwrap().map(|b| String::from_utf8(b.to_vec()).unwrap())
+        let key = Key::LogChunk {
+            run: "r".into(),
+            pod: "p".into(),
+            chunk,
+        };
+        store
+            .get(&key.to_string(), 2 << 20)
+            .await
+            .unwrap()
+            .map(|b| String::from_utf8(b.to_vec()).unwrap())
     }
 
     #[tokio::test]
@@ -181,7 +208,11 @@ mod tests {
         writer.make_writer().write_all(b"one\n").unwrap();
         ship.start(store.clone(), "r".into(), "p".into());
         tokio::time::sleep(INTERVAL + Duration::from_millis(500)).await;
-        assert_eq!(chunk(&store, 0).await.as_deref(), Some("one\n"), "a killed pod's log is there up to the last second");
+        assert_eq!(
+            chunk(&store, 0).await.as_deref(),
+            Some("one\n"),
+            "a killed pod's log is there up to the last second"
+        );
         writer.make_writer().write_all(b"two\n").unwrap();
         ship.finish(Duration::from_secs(5)).await;
         assert_eq!(chunk(&store, 1).await.as_deref(), Some("two\n"));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
@@ -11,7 +11,7 @@ use openreg_plan::plan::PlanError;
 use openreg_plan::report::{Outcome, Stage, TERMINATION_PATH};
 use openreg_plan::{ProbePlan, RunPlan, Sha256};
 use openreg_runner::deliver::{DeliverRequest, deliver};
-use openreg_runner::generate::generate;
+use openreg_runner::generate::{OnProgress, generate};
 use openreg_runner::log_ship::{LogShip, LogWriter};
 use openreg_runner::probe::probe;
 use openreg_runner::report::{self, Done};
@@ -22,6 +22,9 @@ use tracing_subscriber::EnvFilter;
 
 /// How long log lines may take into the store at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the log says how far a run is.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// Executes one plan.
 #[derive(Parser)]
@@ -148,16 +151,31 @@ async fn execute(command: Command, mut ship: LogShip, cancel: CancellationToken)
         },
         Command::Generate(run) => match load(&run, &mut ship).await {
             Ok((plan, attempt, store)) => {
-                let result = generate(&plan, &run.plan_sha256, &attempt, &store, &cancel, Arc::new(|_| {})).await;
+                let result = generate(&plan, &run.plan_sha256, &attempt, &store, &cancel, told()).await;
                 result.map_or_else(Done::from, |generated| generated.done)
             }
             Err(error) => error.into(),
         },
-        Command::Deliver { run, destination, manifest_sha256, ended_pods } => match load(&run, &mut ship).await {
+        Command::Deliver {
+            run,
+            destination,
+            manifest_sha256,
+            ended_pods,
+        } => match load(&run, &mut ship).await {
             Ok((plan, attempt, _)) => {
-                let request = DeliverRequest { destination, attempt: attempt.number, pod: attempt.pod, ended_pods, manifest_sha256 };
+                let request = DeliverRequest {
+                    destination,
+                    attempt: attempt.number,
+                    pod: attempt.pod,
+                    ended_pods,
+                    manifest_sha256,
+                };
                 let delivered = deliver(&plan, request, cancel, &|event| tracing::info!(?event, "delivery")).await;
-                Done { failure: delivered.failure, delivery: Some(delivered.delivery), ..Done::new(delivered.outcome) }
+                Done {
+                    failure: delivered.failure,
+                    delivery: Some(delivered.delivery),
+                    ..Done::new(delivered.outcome)
+                }
             }
             Err(error) => error.into(),
         },
@@ -172,11 +190,33 @@ async fn execute(command: Command, mut ship: LogShip, cancel: CancellationToken)
 /// The plan, this attempt, and the store, into which log lines go from now on.
 async fn load(run: &RunArguments, ship: &mut LogShip) -> Result<(RunPlan, Attempt, openreg_parts::store::Store), StageError> {
     let plan = RunPlan::from_bytes(&read(&run.plan)?, Some(&run.plan_sha256)).map_err(|e| refused(&e))?;
-    let attempt = Attempt { pod: run.pod_uid.clone(), number: run.attempt };
+    let attempt = Attempt {
+        pod: run.pod_uid.clone(),
+        number: run.attempt,
+    };
     let store = assemble::store(&plan).await?;
     ship.start(store.clone(), plan.run.id.clone(), attempt.pod.clone());
-    tracing::info!(run.id = plan.run.id, run.name = plan.run.name, attempt = attempt.number, pod.uid = attempt.pod, "run {} begins", plan.run.id);
+    tracing::info!(
+        run.id = plan.run.id,
+        run.name = plan.run.name,
+        attempt = attempt.number,
+        pod.uid = attempt.pod,
+        "run {} begins",
+        plan.run.id
+    );
     Ok((plan, attempt, store))
+}
+
+/// Logs how far the run is, every ten seconds.
+fn told() -> OnProgress {
+    let last = Mutex::new(Instant::now());
+    Arc::new(move |progress| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= PROGRESS {
+            *last = Instant::now();
+            tracing::info!(rows.read = progress.read, violations = progress.violations, "{} rows read", progress.read);
+        }
+    })
 }
 
 fn load_probe(path: &Path) -> Result<ProbePlan, StageError> {
@@ -184,14 +224,25 @@ fn load_probe(path: &Path) -> Result<ProbePlan, StageError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StageError> {
-    std::fs::read(path).map_err(|e| StageError::plain(Stage::Plan, Class::Internal, "PlanUnreadable", format!("could not read the plan {}: {e}", path.display())).with_hint("the plan's ConfigMap must be mounted there"))
+    std::fs::read(path).map_err(|e| {
+        StageError::plain(
+            Stage::Plan,
+            Class::Internal,
+            "PlanUnreadable",
+            format!("could not read the plan {}: {e}", path.display()),
+        )
+        .with_hint("the plan's ConfigMap must be mounted there")
+    })
 }
 
 fn refused(error: &PlanError) -> StageError {
     let (code, hint) = match error {
         PlanError::Syntax(_) => ("PlanInvalid", "operator and runner must be of one version"),
         PlanError::Version { .. } => ("PlanVersion", "operator and runner must be of one version"),
-        PlanError::Digest { .. } => ("PlanDigestMismatch", "the plan's ConfigMap is not the one that the operator wrote: look who changed it, then run again"),
+        PlanError::Digest { .. } => (
+            "PlanDigestMismatch",
+            "the plan's ConfigMap is not the one that the operator wrote: look who changed it, then run again",
+        ),
         PlanError::Size { .. } => ("PlanTooLarge", "make the report smaller"),
     };
     StageError::plain(Stage::Plan, Class::Internal, code, chain(error)).with_hint(hint)

@@ -109,7 +109,15 @@ struct State {
 impl Pipeline {
     /// Takes batches until the last one. `artifact` and `lines` are finished only if there is something to keep.
     pub(crate) fn run(mut self, mut feed: mpsc::Receiver<Feed>, artifact: Outlet, lines: Outlet, progress: &OnProgress) -> Result<Processed, Ended> {
-        let mut state = State { read: 0, reported: 0, excluded: 0, out: BytesMut::with_capacity(2 * CHUNK), stopped: false, artifact, lines };
+        let mut state = State {
+            read: 0,
+            reported: 0,
+            excluded: 0,
+            out: BytesMut::with_capacity(2 * CHUNK),
+            stopped: false,
+            artifact,
+            lines,
+        };
         self.encoder.begin(&mut state.out).map_err(StageError::at(Stage::Encode))?;
         loop {
             match feed.blocking_recv() {
@@ -117,7 +125,10 @@ impl Pipeline {
                 Some(Feed::End) => break,
                 None => return Err(Ended::Abandoned),
             }
-            progress(Progress { read: state.read, violations: self.violations.total() });
+            progress(Progress {
+                read: state.read,
+                violations: self.violations.total(),
+            });
         }
         self.end(state)
     }
@@ -129,7 +140,11 @@ impl Pipeline {
         }
         let batch = Batch { rows, first_row };
         let length = batch.rows.num_rows();
-        let mut exclude = if self.rules.iter().any(|r| r.limit.excludes()) { vec![false; length] } else { Vec::new() };
+        let mut exclude = if self.rules.iter().any(|r| r.limit.excludes()) {
+            vec![false; length]
+        } else {
+            Vec::new()
+        };
         for (i, active) in self.rules.iter_mut().enumerate() {
             let marks = active.limit.excludes().then_some(exclude.as_mut_slice());
             let mut found = self.violations.in_batch(i, &active.id, self.keys.as_ref(), (&batch.rows, first_row), marks);
@@ -140,7 +155,11 @@ impl Pipeline {
         state.excluded += excluded as u64;
         state.reported += (length - excluded) as u64;
         self.hand_over_lines(state)?;
-        state.stopped |= self.rules.iter().zip(self.violations.counts()).any(|(rule, count)| rule.limit.stops_already(*count));
+        state.stopped |= self
+            .rules
+            .iter()
+            .zip(self.violations.counts())
+            .any(|(rule, count)| rule.limit.stops_already(*count));
         if state.stopped {
             return Ok(());
         }
@@ -148,11 +167,17 @@ impl Pipeline {
         let mut at = 0;
         while at < length {
             // Kept rows lie in runs; a run is a slice, which copies nothing.
-            let run = if excluded == 0 { length - at } else { exclude[at..].iter().take_while(|e| !**e).count() };
+            let run = if excluded == 0 {
+                length - at
+            } else {
+                exclude[at..].iter().take_while(|e| !**e).count()
+            };
             let end = at + run;
             while at < end {
                 let rows = SLICE.min(end - at);
-                self.encoder.encode(&mapped.slice(at, rows), &mut state.out).map_err(StageError::at(Stage::Encode))?;
+                self.encoder
+                    .encode(&mapped.slice(at, rows), &mut state.out)
+                    .map_err(StageError::at(Stage::Encode))?;
                 at += rows;
                 if state.out.len() >= CHUNK {
                     state.artifact.push(state.out.split().freeze())?;
@@ -177,7 +202,10 @@ impl Pipeline {
     fn end(mut self, mut state: State) -> Result<Processed, Ended> {
         let mut limits = Vec::with_capacity(self.rules.len());
         for (i, active) in std::mem::take(&mut self.rules).into_iter().enumerate() {
-            active.rule.finish(&mut self.violations.at_end(i, &active.id)).map_err(StageError::at(Stage::Check))?;
+            active
+                .rule
+                .finish(&mut self.violations.at_end(i, &active.id))
+                .map_err(StageError::at(Stage::Check))?;
             limits.push(active.limit);
             self.hand_over_lines(&mut state)?;
         }
@@ -196,11 +224,21 @@ impl Pipeline {
         let violations = if self.violations.total() > 0 { Some(state.lines.finish()?) } else { None };
         // Nothing became a record of a file when there is no file.
         let reported = if artifact.is_some() { state.reported } else { 0 };
-        Ok(Processed { outcome, read: state.read, reported, excluded: state.excluded, counts, sample: self.violations.sample().to_vec(), artifact, violations })
+        Ok(Processed {
+            outcome,
+            read: state.read,
+            reported,
+            excluded: state.excluded,
+            counts,
+            sample: self.violations.sample().to_vec(),
+            artifact,
+            violations,
+        })
     }
 }
 
 /// A plan that no resolved report can be.
 pub(crate) fn plan_invalid(message: impl Into<String>) -> StageError {
-    StageError::plain(Stage::Plan, Class::Internal, "PlanInvalid", message).with_hint("operator and runner must be of one version; if they are, report this as a fault of OpenReg")
+    StageError::plain(Stage::Plan, Class::Internal, "PlanInvalid", message)
+        .with_hint("operator and runner must be of one version; if they are, report this as a fault of OpenReg")
 }

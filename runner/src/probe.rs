@@ -44,7 +44,13 @@ async fn check(plan: &ProbePlan) -> Result<(), StageError> {
 }
 
 fn ended(code: &str, message: String) -> StageError {
-    StageError { stage: Stage::Probe, class: Class::Transient, code: code.to_owned(), message, hint: None }
+    StageError {
+        stage: Stage::Probe,
+        class: Class::Transient,
+        code: code.to_owned(),
+        message,
+        hint: None,
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +62,12 @@ mod tests {
     use super::*;
 
     fn plan(target: ProbeTarget) -> ProbePlan {
-        ProbePlan { version: 1, target, credentials: None, timeout_seconds: 5 }
+        ProbePlan {
+            version: 1,
+            target,
+            credentials: None,
+            timeout_seconds: 5,
+        }
     }
 
     #[tokio::test]
@@ -64,11 +75,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         for (name, code) in [("", None), ("missing", Some("DirectoryMissing"))] {
             let path = directory.path().join(name).display().to_string();
-            let result = probe(&plan(ProbeTarget::Transport(TransportOptions::Directory(DirectoryOptions { path }))), CancellationToken::new()).await;
+            let result = probe(
+                &plan(ProbeTarget::Transport(TransportOptions::Directory(DirectoryOptions { path }))),
+                CancellationToken::new(),
+            )
+            .await;
             assert_eq!(result.err().map(|e| e.code).as_deref(), code);
         }
         let path = directory.path().join("store").display().to_string();
-        let target = ProbeTarget::Store { options: StoreOptions::Directory(DirectoryStoreOptions { path }), prefix: "tenant/".into() };
+        let target = ProbeTarget::Store {
+            options: StoreOptions::Directory(DirectoryStoreOptions { path }),
+            prefix: "tenant/".into(),
+        };
         assert_eq!(probe(&plan(target), CancellationToken::new()).await, Ok(()));
     }
 

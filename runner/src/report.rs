@@ -26,7 +26,13 @@ pub struct Done {
 impl Done {
     /// A job of which there is nothing more to say.
     pub fn new(outcome: Outcome) -> Self {
-        Self { outcome, failure: None, manifest: None, totals: None, delivery: None }
+        Self {
+            outcome,
+            failure: None,
+            manifest: None,
+            totals: None,
+            delivery: None,
+        }
     }
 }
 
@@ -41,7 +47,10 @@ impl From<Stop> for Done {
 
 impl From<StageError> for Done {
     fn from(error: StageError) -> Self {
-        Self { failure: Some(error), ..Self::new(Outcome::Failed) }
+        Self {
+            failure: Some(error),
+            ..Self::new(Outcome::Failed)
+        }
     }
 }
 
@@ -74,7 +83,11 @@ pub fn leave(report: &RunReport, path: &Path) -> std::io::Result<()> {
 
 /// What this process used since `started`.
 pub fn usage(started: Instant) -> Usage {
-    Usage { duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), vm_hwm_bytes: vm_hwm().unwrap_or(0), cgroup_peak_bytes: cgroup_peak().unwrap_or(0) }
+    Usage {
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        vm_hwm_bytes: vm_hwm().unwrap_or(0),
+        cgroup_peak_bytes: cgroup_peak().unwrap_or(0),
+    }
 }
 
 /// Peak resident memory of this process, from proc(5).
@@ -89,7 +102,9 @@ fn kib_field(status: &str, field: &str) -> Option<u64> {
 
 /// Peak of the control group: version 2, else version 1.
 fn cgroup_peak() -> Option<u64> {
-    ["/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes"].iter().find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
+    ["/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -98,7 +113,6 @@ mod tests {
     use openreg_plan::report::Stage;
 
     use super::*;
-
 
     #[test]
     fn memory_is_read_from_proc() {

@@ -35,14 +35,31 @@ pub(crate) async fn seal(store: &Store, manifest: Manifest) -> Result<Sealed, St
     let bytes = serde_json::to_vec(&manifest).map_err(|e| StageError::internal(Stage::Store, format!("could not write the manifest: {e}")))?;
     match store.create(&key, Bytes::from(bytes.clone())).await.map_err(StageError::at(Stage::Store))? {
         Created::New => sealed(&key, &bytes),
-        Created::Existing => find(store, &manifest.run).await?.ok_or_else(|| StageError::plain(Stage::Store, Class::Transient, "ManifestLost", "could not read the manifest that another attempt sealed")),
+        Created::Existing => find(store, &manifest.run).await?.ok_or_else(|| {
+            StageError::plain(
+                Stage::Store,
+                Class::Transient,
+                "ManifestLost",
+                "could not read the manifest that another attempt sealed",
+            )
+        }),
     }
 }
 
 fn sealed(key: &Key, bytes: &[u8]) -> Result<Sealed, StageError> {
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|_| {
-        StageError::plain(Stage::Store, Class::Internal, "ManifestUnreadable", format!("could not read the manifest {key}: it is not one of this version")).with_hint("operator and runner must be of one version")
+        StageError::plain(
+            Stage::Store,
+            Class::Internal,
+            "ManifestUnreadable",
+            format!("could not read the manifest {key}: it is not one of this version"),
+        )
+        .with_hint("operator and runner must be of one version")
     })?;
-    let named = SealedManifest { key: key.to_string(), sha256: Sha256::of(bytes), outcome: manifest.outcome };
+    let named = SealedManifest {
+        key: key.to_string(),
+        sha256: Sha256::of(bytes),
+        outcome: manifest.outcome,
+    };
     Ok(Sealed { manifest, named })
 }

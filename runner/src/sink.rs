@@ -45,7 +45,11 @@ impl Outlet {
     /// Makes the object of all bytes so far; without this call there is none.
     pub(crate) fn finish(self) -> Result<StoredObject, Closed> {
         self.sender.blocking_send(Message::Finish).map_err(|_| Closed)?;
-        Ok(StoredObject { key: self.key, size: self.size, sha256: hex::encode(self.hash.finalize()) })
+        Ok(StoredObject {
+            key: self.key,
+            size: self.size,
+            sha256: hex::encode(self.hash.finalize()),
+        })
     }
 }
 
@@ -56,7 +60,12 @@ pub(crate) type Stored = tokio::task::JoinHandle<Result<(), StageError>>;
 /// wherever it is.
 pub(crate) fn open(store: &Store, key: Key, tasks: &TaskTracker, stop: &CancellationToken) -> (Outlet, Stored) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let outlet = Outlet { sender, key: key.to_string(), hash: Sha256::new(), size: 0 };
+    let outlet = Outlet {
+        sender,
+        key: key.to_string(),
+        hash: Sha256::new(),
+        size: 0,
+    };
     let (store, stop) = (store.clone(), stop.clone());
     let task = tasks.spawn(async move {
         tokio::select! {
@@ -92,7 +101,13 @@ async fn write(store: Store, key: Key, mut receiver: mpsc::Receiver<Message>) ->
                 return match writer.finish().await.map_err(StageError::at(Stage::Store))? {
                     Created::New => Ok(()),
                     // Keys contain the pod: only the same pod can have written it.
-                    Created::Existing => Err(StageError::plain(Stage::Store, Class::Internal, "ObjectExists", format!("could not write {key}: it is there already")).with_hint("run again: a new attempt writes elsewhere")),
+                    Created::Existing => Err(StageError::plain(
+                        Stage::Store,
+                        Class::Internal,
+                        "ObjectExists",
+                        format!("could not write {key}: it is there already"),
+                    )
+                    .with_hint("run again: a new attempt writes elsewhere")),
                 };
             }
             None => {

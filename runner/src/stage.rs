@@ -5,6 +5,9 @@ use std::error::Error;
 use openreg_parts::error::{Class, Classified};
 use openreg_plan::report::{Failure, Stage, shortened};
 
+/// What to do about an error that nobody planned for.
+const FAULT: &str = "this is a fault in OpenReg: report it with the run's log";
+
 /// Why a stage could not do its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -24,7 +27,14 @@ pub struct StageError {
 impl StageError {
     /// `error`, as it stopped `stage`.
     pub fn new(stage: Stage, error: &(impl Classified + 'static)) -> Self {
-        Self { stage, class: error.class(), code: error.code().to_owned(), message: chain(error), hint: error.hint() }
+        let hint = error.hint().or_else(|| (error.class() == Class::Internal).then(|| FAULT.to_owned()));
+        Self {
+            stage,
+            class: error.class(),
+            code: error.code().to_owned(),
+            message: chain(error),
+            hint,
+        }
     }
 
     /// Puts the name of `stage` on an error; for `map_err`.
@@ -34,7 +44,13 @@ impl StageError {
 
     /// An error that has no type of its own.
     pub fn plain(stage: Stage, class: Class, code: &'static str, message: impl Into<String>) -> Self {
-        Self { stage, class, code: code.to_owned(), message: message.into(), hint: None }
+        Self {
+            stage,
+            class,
+            code: code.to_owned(),
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// The same error with what to do next.
@@ -46,12 +62,18 @@ impl StageError {
 
     /// A fault of OpenReg itself.
     pub fn internal(stage: Stage, message: impl Into<String>) -> Self {
-        Self::plain(stage, Class::Internal, "Internal", message).with_hint("this is a fault in OpenReg: report it with the run's log")
+        Self::plain(stage, Class::Internal, "Internal", message).with_hint(FAULT)
     }
 
     /// As the termination message says it.
     pub fn failure(&self) -> Failure {
-        Failure { stage: self.stage, class: self.class, code: self.code.clone(), message: shortened(&self.message), hint: self.hint.as_deref().map(shortened) }
+        Failure {
+            stage: self.stage,
+            class: self.class,
+            code: self.code.clone(),
+            message: shortened(&self.message),
+            hint: self.hint.as_deref().map(shortened),
+        }
     }
 }
 

@@ -27,11 +27,17 @@ fn ground() -> (tempfile::TempDir, Value) {
 async fn a_sealed_run_is_not_made_again() {
     let (directory, plan) = ground();
     let first = support::run(&plan, "pod-1").await.unwrap();
-    rusqlite::Connection::open(directory.path().join("source.db")).unwrap().execute("DELETE FROM trades", []).unwrap();
+    rusqlite::Connection::open(directory.path().join("source.db"))
+        .unwrap()
+        .execute("DELETE FROM trades", [])
+        .unwrap();
     let second = support::run(&plan, "pod-2").await.unwrap();
     assert!(!first.existing && second.existing);
     assert_eq!(first.done, second.done);
-    assert!(!support::files(directory.path()).iter().any(|f| f.contains("pod-2")), "the second attempt wrote nothing");
+    assert!(
+        !support::files(directory.path()).iter().any(|f| f.contains("pod-2")),
+        "the second attempt wrote nothing"
+    );
 }
 
 #[tokio::test]
@@ -41,7 +47,17 @@ async fn a_cancelled_attempt_leaves_nothing_sealed() {
     plan["datasets"][0]["key"] = json!([]);
     let cancel = CancellationToken::new();
     let from_progress = cancel.clone();
-    let result = support::run_until(&plan, "pod-1", &cancel, Arc::new(move |p| if p.read > 50_000 { from_progress.cancel() })).await;
+    let result = support::run_until(
+        &plan,
+        "pod-1",
+        &cancel,
+        Arc::new(move |p| {
+            if p.read > 50_000 {
+                from_progress.cancel()
+            }
+        }),
+    )
+    .await;
     assert!(matches!(result, Err(Stop::Cancelled)), "{result:?}");
     let left = support::files(&directory.path().join("store"));
     assert_eq!(left, ["t/runs/every_type/pod-1/report.json"], "an upload that was given up leaves nothing");
@@ -77,23 +93,95 @@ async fn bad_plans_say_what_is_wrong() {
     let rule = |on: &str, rule: Value| json!([{"id": "R", "severity": "Error", "onViolation": on, "tolerance": {"rows": 1}, "rule": rule}]);
     let table: Vec<(&str, Value, &str, &str, Class)> = vec![
         ("/datasets/0/query", "SELECT 1 AS ref; SELECT 2".into(), "Read", "QueryNotSingle", Class::Config),
-        ("/datasets/0/query", "DELETE FROM trades RETURNING ref".into(), "Read", "QueryWrites", Class::Config),
+        (
+            "/datasets/0/query",
+            "DELETE FROM trades RETURNING ref".into(),
+            "Read",
+            "QueryWrites",
+            Class::Config,
+        ),
         ("/datasets/0/query", "SELECT nope FROM trades".into(), "Read", "QueryInvalid", Class::Config),
-        ("/datasets/0/query", "SELECT ref FROM trades WHERE ref = :x".into(), "Read", "ParameterInvalid", Class::Config),
-        ("/datasets/0/columns", json!({"nope": {"decimal": [10, 2]}}), "Read", "ColumnMissing", Class::Config),
-        ("/datasets/0/columns", json!({"price": {"decimal": [2, 10]}}), "Read", "ColumnDeclaration", Class::Config),
-        ("/datasets/0/columns", json!({"price": {"decimal": [2, 2]}}), "Read", "ValueOutOfRange", Class::Data),
+        (
+            "/datasets/0/query",
+            "SELECT ref FROM trades WHERE ref = :x".into(),
+            "Read",
+            "ParameterInvalid",
+            Class::Config,
+        ),
+        (
+            "/datasets/0/columns",
+            json!({"nope": {"decimal": [10, 2]}}),
+            "Read",
+            "ColumnMissing",
+            Class::Config,
+        ),
+        (
+            "/datasets/0/columns",
+            json!({"price": {"decimal": [2, 10]}}),
+            "Read",
+            "ColumnDeclaration",
+            Class::Config,
+        ),
+        (
+            "/datasets/0/columns",
+            json!({"price": {"decimal": [2, 2]}}),
+            "Read",
+            "ValueOutOfRange",
+            Class::Data,
+        ),
         ("/datasets/0/key", json!(["nope"]), "Check", "ColumnMissing", Class::Config),
         ("/datasets/0/connector", "nope".into(), "Plan", "PlanInvalid", Class::Internal),
-        ("/connectors/db/source/sqlite/path", "/nonexistent/x.db".into(), "Read", "DatabaseMissing", Class::Config),
-        ("/rules", rule("Flag", json!({"notNull": {"columns": ["nope"]}})), "Check", "ColumnMissing", Class::Config),
-        ("/rules", rule("Flag", json!({"pattern": {"column": "qty", "regex": "x"}})), "Check", "ColumnNotText", Class::Config),
-        ("/rules", rule("Flag", json!({"pattern": {"column": "ref", "regex": "("}})), "Check", "RegexInvalid", Class::Config),
-        ("/rules", rule("Exclude", json!({"unique": {"columns": ["qty"]}})), "Plan", "RuleCannotExclude", Class::Config),
+        (
+            "/connectors/db/source/sqlite/path",
+            "/nonexistent/x.db".into(),
+            "Read",
+            "DatabaseMissing",
+            Class::Config,
+        ),
+        (
+            "/rules",
+            rule("Flag", json!({"notNull": {"columns": ["nope"]}})),
+            "Check",
+            "ColumnMissing",
+            Class::Config,
+        ),
+        (
+            "/rules",
+            rule("Flag", json!({"pattern": {"column": "qty", "regex": "x"}})),
+            "Check",
+            "ColumnNotText",
+            Class::Config,
+        ),
+        (
+            "/rules",
+            rule("Flag", json!({"pattern": {"column": "ref", "regex": "("}})),
+            "Check",
+            "RegexInvalid",
+            Class::Config,
+        ),
+        (
+            "/rules",
+            rule("Exclude", json!({"unique": {"columns": ["qty"]}})),
+            "Plan",
+            "RuleCannotExclude",
+            Class::Config,
+        ),
         ("/limits/scratchBytes", 10.into(), "Check", "ScratchFull", Class::Config),
         ("/limits/scratch", "/dev/null/scratch".into(), "Check", "ScratchFailed", Class::Transient),
-        ("/fields", json!([{"to": "X", "from": {"column": "nope"}}]), "Transform", "ColumnMissing", Class::Config),
-        ("/fields", json!([{"to": "X", "from": {"template": "{run.id}"}}]), "Transform", "PlanInvalid", Class::Internal),
+        (
+            "/fields",
+            json!([{"to": "X", "from": {"column": "nope"}}]),
+            "Transform",
+            "ColumnMissing",
+            Class::Config,
+        ),
+        (
+            "/fields",
+            json!([{"to": "X", "from": {"template": "{run.id}"}}]),
+            "Transform",
+            "PlanInvalid",
+            Class::Internal,
+        ),
         ("/datasets", json!([]), "Plan", "PlanInvalid", Class::Internal),
     ];
     for (path, value, stage, code, class) in table {
@@ -103,11 +191,18 @@ async fn bad_plans_say_what_is_wrong() {
         }
         *plan.pointer_mut(path).unwrap() = value.clone();
         let error = support::failure(&plan).await;
-        assert_eq!((format!("{:?}", error.stage).as_str(), error.code.as_str(), error.class), (stage, code, class), "{path} = {value}: {error}");
+        assert_eq!(
+            (format!("{:?}", error.stage).as_str(), error.code.as_str(), error.class),
+            (stage, code, class),
+            "{path} = {value}: {error}"
+        );
         assert!(error.hint.is_some(), "{path} = {value}: {error}");
         assert!(!error.message.contains("3.00") && !error.message.contains("'C'"), "no value in {error}");
         assert_eq!(support::object(directory.path(), "runs/every_type/manifest.json"), None, "{path}");
-        assert!(!support::files(directory.path()).iter().any(|f| f.contains("artifacts")), "{path}: nothing half made");
+        assert!(
+            !support::files(directory.path()).iter().any(|f| f.contains("artifacts")),
+            "{path}: nothing half made"
+        );
     }
 }
 
@@ -117,7 +212,9 @@ async fn progress_is_told() {
     plan["connectors"]["db"]["limits"] = json!({"batchRows": 1});
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let into = seen.clone();
-    let done = support::run_until(&plan, "pod-1", &CancellationToken::new(), Arc::new(move |p| into.lock().unwrap().push(p.read))).await.unwrap();
+    let done = support::run_until(&plan, "pod-1", &CancellationToken::new(), Arc::new(move |p| into.lock().unwrap().push(p.read)))
+        .await
+        .unwrap();
     assert_eq!(done.done.outcome, Outcome::Generated);
     assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
 }

@@ -34,7 +34,11 @@ async fn check(case: &Path) {
     let generated = match result {
         Ok(generated) => generated,
         Err(Stop::Failed(error)) => {
-            assert_eq!(json!({"outcome": "Failed", "failure": {"stage": error.stage, "class": error.class, "code": error.code, "message": error.message}}), expected, "{name}");
+            assert_eq!(
+                json!({"outcome": "Failed", "failure": {"stage": error.stage, "class": error.class, "code": error.code, "message": error.message}}),
+                expected,
+                "{name}"
+            );
             assert!(error.hint.is_some(), "{name}: says what to do next");
             assert_eq!(support::object(directory.path(), &manifest_key), None, "{name}: nothing is sealed");
             return;
@@ -55,12 +59,23 @@ async fn check(case: &Path) {
         (Some(csv), [artifact]) => {
             let bytes = support::object(directory.path(), &artifact.key).unwrap_or_else(|| panic!("{name}: no artifact"));
             assert_eq!(String::from_utf8_lossy(&bytes), csv, "{name}");
-            assert_eq!((artifact.size, artifact.sha256.as_str(), artifact.records), (bytes.len() as u64, Sha256::of(&bytes).as_str(), totals.reported), "{name}");
+            assert_eq!(
+                (artifact.size, artifact.sha256.as_str(), artifact.records),
+                (bytes.len() as u64, Sha256::of(&bytes).as_str(), totals.reported),
+                "{name}"
+            );
         }
-        (None, []) => assert!(!support::files(directory.path()).iter().any(|f| f.contains("artifacts")), "{name}: nothing is left of an artifact that is not named"),
+        (None, []) => assert!(
+            !support::files(directory.path()).iter().any(|f| f.contains("artifacts")),
+            "{name}: nothing is left of an artifact that is not named"
+        ),
         (csv, artifacts) => panic!("{name}: {csv:?} expected, {artifacts:?} made"),
     }
-    let lines = generated.manifest.violations.as_ref().map(|object| String::from_utf8(support::object(directory.path(), &object.key).unwrap()).unwrap());
+    let lines = generated
+        .manifest
+        .violations
+        .as_ref()
+        .map(|object| String::from_utf8(support::object(directory.path(), &object.key).unwrap()).unwrap());
     assert_eq!(lines, text("violations.jsonl"), "{name}");
     for counts in &generated.manifest.datasets {
         if generated.done.outcome != Outcome::Blocked {
@@ -75,10 +90,22 @@ async fn check(case: &Path) {
     plan["connectors"]["db"]["limits"] = json!({"batchRows": 1});
     let second = support::run(&plan, "pod-2").await.unwrap();
     let sums = |g: &openreg_runner::generate::Generated| -> Vec<String> {
-        g.manifest.artifacts.iter().map(|a| a.sha256.clone()).chain(g.manifest.violations.iter().map(|v| v.sha256.clone())).collect()
+        g.manifest
+            .artifacts
+            .iter()
+            .map(|a| a.sha256.clone())
+            .chain(g.manifest.violations.iter().map(|v| v.sha256.clone()))
+            .collect()
     };
     // Violations are in the order of batches and rules within them, so their bytes depend on the batch; the file's do not.
     let artifacts = generated.manifest.artifacts.len();
     assert_eq!(sums(&generated)[..artifacts], sums(&second)[..artifacts], "{name}");
-    assert_eq!(Done { manifest: None, ..generated.done }, Done { manifest: None, ..second.done }, "{name}");
+    assert_eq!(
+        Done {
+            manifest: None,
+            ..generated.done
+        },
+        Done { manifest: None, ..second.done },
+        "{name}"
+    );
 }

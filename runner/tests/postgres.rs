@@ -33,7 +33,9 @@ async fn conforms() {
 
 #[tokio::test]
 async fn every_type_is_kept_exactly() {
-    let Some(postgres) = Postgres::start("every_type_is_kept_exactly").await else { return };
+    let Some(postgres) = Postgres::start("every_type_is_kept_exactly").await else {
+        return;
+    };
     postgres
         .execute(
             r#"CREATE TYPE colour AS ENUM ('red', 'blue, pale');
@@ -70,7 +72,10 @@ async fn every_type_is_kept_exactly() {
     plan["datasets"][0]["parameters"] = json!({"s": {"string": "it's ' OR 1=1 --"}, "i": {"integer": "41"}, "n": {"decimal": "1.25"}, "b": {"boolean": true}, "d": {"date": "2026-03-02"}, "t": {"dateTime": "2026-03-02T00:00:00Z"}, "e": {"string": "blue, pale"}});
     let generated = support::run(&plan, "pod-1").await.unwrap();
     let bytes = support::object(directory.path(), &generated.manifest.artifacts[0].key).unwrap();
-    assert_eq!(String::from_utf8_lossy(&bytes), "s,i,n,b,d,t,id\nit's ' OR 1=1 --,42,1.250,true,2026-03-03,2026-03-02T00:00:00Z,1\n");
+    assert_eq!(
+        String::from_utf8_lossy(&bytes),
+        "s,i,n,b,d,t,id\nit's ' OR 1=1 --,42,1.250,true,2026-03-03,2026-03-02T00:00:00Z,1\n"
+    );
 
     // A column without a zone is compared in the connector's zone: 12:00 in Berlin is 10:00 UTC in July.
     plan["run"]["id"] = "zone".into();
@@ -98,14 +103,19 @@ async fn every_type_is_kept_exactly() {
     plan["datasets"][0]["query"] = "SELECT 1.005 AS x UNION ALL SELECT 1".into();
     plan["datasets"][0]["columns"] = json!({"x": {"decimal": [10, 2]}});
     let error = support::failure(&plan).await;
-    assert_eq!(error.message, "could not read row 1, column x: the value has more decimal places than its declared scale");
+    assert_eq!(
+        error.message,
+        "could not read row 1, column x: the value has more decimal places than its declared scale"
+    );
 }
 
 #[tokio::test]
 async fn every_refusal_says_why() {
-    let Some(postgres) = Postgres::start("every_refusal_says_why").await else { return };
+    let Some(postgres) = Postgres::start("every_refusal_says_why").await else {
+        return;
+    };
     postgres
-        .execute("CREATE TABLE t (id int, name text); INSERT INTO t VALUES (1, 'CANARY'); CREATE SEQUENCE s; CREATE ROLE poor LOGIN PASSWORD 'poor'; CREATE ROLE none LOGIN PASSWORD 'none' CONNECTION LIMIT 0;")
+        .execute("CREATE TABLE t (id int, name text); INSERT INTO t VALUES (1, 'CANARY'); CREATE SEQUENCE s; CREATE ROLE poor LOGIN PASSWORD 'poor'; CREATE ROLE crowd LOGIN PASSWORD 'crowd' CONNECTION LIMIT 0;")
         .await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let allowed = format!("127.0.0.1:{closed}\nno-such-host.invalid:{}\n", postgres.port);
@@ -116,20 +126,54 @@ async fn every_refusal_says_why() {
     let table: Vec<(Vec<(String, Value)>, &str, Class)> = vec![
         (credentials(secret("wrong", &[("password", Some("wrong"))])), "PasswordRefused", Class::Config),
         (credentials(secret("nobody", &[("username", Some("nobody"))])), "PasswordRefused", Class::Config),
-        (credentials(secret("foreign", &[("allowedHosts", Some("elsewhere:5432"))])), "SecretHostNotAllowed", Class::Config),
+        (
+            credentials(secret("foreign", &[("allowedHosts", Some("elsewhere:5432"))])),
+            "SecretHostNotAllowed",
+            Class::Config,
+        ),
         (credentials(secret("open", &[("allowedHosts", None)])), "SecretKeyMissing", Class::Config),
         (credentials(secret("half", &[("password", None)])), "SecretKeyMissing", Class::Config),
         (credentials(json!({"name": "gone", "path": "/nonexistent"})), "SecretMissing", Class::Config),
-        (credentials(secret("limit", &[("username", Some("none")), ("password", Some("none"))])), "ServerUnavailable", Class::Transient),
-        (vec![set("/connectors/db/source/postgres/database", "nope".into())], "DatabaseMissing", Class::Config),
-        (vec![set("/connectors/db/source/postgres/port", closed.into()), set("/connectors/db/credentials", secret("closed", &[("allowedHosts", Some(&allowed))]))], "ConnectionRefused", Class::Transient),
-        (vec![set("/connectors/db/source/postgres/host", "no-such-host.invalid".into()), set("/connectors/db/credentials", secret("unknown", &[("allowedHosts", Some(&allowed))]))], "HostUnknown", Class::Config),
+        (
+            credentials(secret("limit", &[("username", Some("crowd")), ("password", Some("crowd"))])),
+            "ServerUnavailable",
+            Class::Transient,
+        ),
+        (
+            vec![set("/connectors/db/source/postgres/database", "nope".into())],
+            "DatabaseMissing",
+            Class::Config,
+        ),
+        (
+            vec![
+                set("/connectors/db/source/postgres/port", closed.into()),
+                set("/connectors/db/credentials", secret("closed", &[("allowedHosts", Some(&allowed))])),
+            ],
+            "ConnectionRefused",
+            Class::Transient,
+        ),
+        (
+            vec![
+                set("/connectors/db/source/postgres/host", "no-such-host.invalid".into()),
+                set("/connectors/db/credentials", secret("unknown", &[("allowedHosts", Some(&allowed))])),
+            ],
+            "HostUnknown",
+            Class::Config,
+        ),
         (query("SELECT 1 AS a; SELECT 2 AS b"), "QueryNotSingle", Class::Config),
         (query("SELECT 1 AS a; COMMIT; DROP TABLE t"), "QueryNotSingle", Class::Config),
         (query("INSERT INTO t VALUES (2, 'x') RETURNING id"), "QueryWrites", Class::Config),
-        (query("WITH gone AS (DELETE FROM t RETURNING id) SELECT * FROM gone"), "QueryWrites", Class::Config),
+        (
+            query("WITH gone AS (DELETE FROM t RETURNING id) SELECT * FROM gone"),
+            "QueryWrites",
+            Class::Config,
+        ),
         (query("SELECT nextval('s') AS n"), "QueryWrites", Class::Config),
-        (query("SELECT set_config('transaction_read_only', 'off', false) AS x, nextval('s') AS n"), "QueryWrites", Class::Config),
+        (
+            query("SELECT set_config('transaction_read_only', 'off', false) AS x, nextval('s') AS n"),
+            "QueryWrites",
+            Class::Config,
+        ),
         (query("DROP TABLE t"), "QueryInvalid", Class::Config),
         (query("COMMIT"), "QueryInvalid", Class::Config),
         (query(""), "QueryInvalid", Class::Config),
@@ -138,9 +182,33 @@ async fn every_refusal_says_why() {
         (query("SELEC 1"), "QueryInvalid", Class::Config),
         (query("SELECT id / 0 AS x FROM t"), "ValueRefused", Class::Data),
         (query("SELECT name::int AS x FROM t"), "ValueRefused", Class::Data),
-        ([query("SELECT * FROM t"), credentials(secret("poor", &[("username", Some("poor")), ("password", Some("poor"))]))].concat(), "PermissionDenied", Class::Config),
-        ([query("SELECT pg_sleep(30)::text AS x"), vec![set("/connectors/db/limits", json!({"firstRowTimeout": "300ms"}))]].concat(), "FirstRowTimeout", Class::Config),
-        ([query("SELECT pg_sleep(30)::text AS x"), vec![set("/connectors/db/limits", json!({"statementTimeout": "300ms"}))]].concat(), "StatementTimeout", Class::Config),
+        (
+            [
+                query("SELECT * FROM t"),
+                credentials(secret("poor", &[("username", Some("poor")), ("password", Some("poor"))])),
+            ]
+            .concat(),
+            "PermissionDenied",
+            Class::Config,
+        ),
+        (
+            [
+                query("SELECT pg_sleep(30)::text AS x"),
+                vec![set("/connectors/db/limits", json!({"firstRowTimeout": "300ms"}))],
+            ]
+            .concat(),
+            "FirstRowTimeout",
+            Class::Config,
+        ),
+        (
+            [
+                query("SELECT pg_sleep(30)::text AS x"),
+                vec![set("/connectors/db/limits", json!({"statementTimeout": "300ms"}))],
+            ]
+            .concat(),
+            "StatementTimeout",
+            Class::Config,
+        ),
     ];
     for (changes, code, class) in table {
         let (_directory, mut plan) = ground(&postgres);
@@ -153,11 +221,16 @@ async fn every_refusal_says_why() {
         assert_eq!((error.code.as_str(), error.class), (code, class), "{changes:?}: {error}");
         assert!(error.hint.is_some(), "{changes:?}");
         for hidden in ["CANARY", "wrong", &postgres.password] {
-            assert!(!format!("{error:?}").contains(hidden) || code == "SecretHostNotAllowed", "{changes:?}: {error:?}");
+            assert!(
+                !format!("{error:?}").contains(hidden) || code == "SecretHostNotAllowed",
+                "{changes:?}: {error:?}"
+            );
         }
         assert!(began.elapsed() < Duration::from_secs(15), "{changes:?}");
     }
-    postgres.execute("DO $$ BEGIN ASSERT (SELECT count(*) = 1 FROM t); ASSERT (SELECT last_value = 1 AND NOT is_called FROM s); END $$").await;
+    postgres
+        .execute("DO $$ BEGIN ASSERT (SELECT count(*) = 1 FROM t); ASSERT (SELECT last_value = 1 AND NOT is_called FROM s); END $$")
+        .await;
     // A query that nobody waits for any more does not run on.
     tokio::time::sleep(Duration::from_millis(500)).await;
     postgres.execute("DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()); END $$").await;
@@ -165,15 +238,33 @@ async fn every_refusal_says_why() {
 
 #[tokio::test]
 async fn a_server_that_goes_away_is_transient() {
-    let Some(postgres) = Postgres::start("a_server_that_goes_away_is_transient").await else { return };
+    let Some(postgres) = Postgres::start("a_server_that_goes_away_is_transient").await else {
+        return;
+    };
     let (_directory, plan) = ground(&postgres);
     let options: SourceOptions = serde_json::from_value(plan["connectors"]["db"]["source"].clone()).unwrap();
     let credentials = SecretFiles::new("db", plan["connectors"]["db"]["credentials"]["path"].as_str().unwrap());
     let (limits, parameters, columns) = (SourceLimits::default(), BTreeMap::new(), BTreeMap::new());
-    let access = Access { credentials: Some(&credentials), limits: &limits, time_zone: "UTC" };
-    let mut source = open(&options, access, Query { text: "SELECT i FROM generate_series(1, 20000000) AS i", parameters: &parameters, columns: &columns }).await.unwrap();
+    let access = Access {
+        credentials: Some(&credentials),
+        limits: &limits,
+        time_zone: "UTC",
+    };
+    let mut source = open(
+        &options,
+        access,
+        Query {
+            text: "SELECT i FROM generate_series(1, 20000000) AS i",
+            parameters: &parameters,
+            columns: &columns,
+        },
+    )
+    .await
+    .unwrap();
     assert!(source.next().await.unwrap().is_some());
-    postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'openreg'").await;
+    postgres
+        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'openreg'")
+        .await;
     let error = loop {
         match source.next().await {
             Ok(Some(_)) => {}
@@ -186,7 +277,9 @@ async fn a_server_that_goes_away_is_transient() {
 
 #[tokio::test]
 async fn tls_is_what_the_mode_says() {
-    let Some(postgres) = Postgres::start("tls_is_what_the_mode_says").await else { return };
+    let Some(postgres) = Postgres::start("tls_is_what_the_mode_says").await else {
+        return;
+    };
     let Some(authority) = postgres.authority() else {
         println!("SKIPPED: tls_is_what_the_mode_says: only a private server has a known authority");
         return;
@@ -205,7 +298,12 @@ async fn tls_is_what_the_mode_says() {
         ("127.0.0.1", "VerifyFull", Some(authority.as_str()), Err("TlsFailed")),
         ("localhost", "VerifyFull", Some(stranger.as_str()), Err("TlsFailed")),
         ("localhost", "VerifyFull", Some("nonsense"), Err("TlsFailed")),
-        ("localhost", "VerifyFull", Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), Err("TlsFailed")),
+        (
+            "localhost",
+            "VerifyFull",
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            Err("TlsFailed"),
+        ),
     ] {
         let (directory, mut plan) = ground(&postgres);
         plan["connectors"]["db"]["source"]["postgres"]["host"] = host.into();

@@ -23,8 +23,18 @@ fn command(directory: &Path, plan: &Value, digest: Option<&str>) -> Command {
     let bytes = serde_json::to_vec(plan).unwrap();
     std::fs::write(directory.join("plan.json"), &bytes).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_openreg-runner"));
-    command.arg("generate").arg("--plan").arg(directory.join("plan.json")).args(["--plan-sha256", digest.unwrap_or(Sha256::of(&bytes).as_str()), "--attempt", "1"]);
-    command.arg("--termination-path").arg(directory.join("message")).env("POD_UID", "pod-1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg("generate").arg("--plan").arg(directory.join("plan.json")).args([
+        "--plan-sha256",
+        digest.unwrap_or(Sha256::of(&bytes).as_str()),
+        "--attempt",
+        "1",
+    ]);
+    command
+        .arg("--termination-path")
+        .arg(directory.join("message"))
+        .env("POD_UID", "pod-1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -34,7 +44,11 @@ fn message(directory: &Path) -> Value {
 
 fn log(output: &Output) -> Vec<Value> {
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
+    String::from_utf8(text)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
 }
 
 #[test]
@@ -43,7 +57,10 @@ fn a_good_plan_ends_well() {
     let output = command(directory.path(), &plan, None).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report = message(directory.path());
-    assert_eq!((report["outcome"].as_str(), report["totals"]["reported"].as_u64()), (Some("Generated"), Some(1)));
+    assert_eq!(
+        (report["outcome"].as_str(), report["totals"]["reported"].as_u64()),
+        (Some("Generated"), Some(1))
+    );
     assert!(report["usage"]["vmHwmBytes"].as_u64() > Some(1 << 20));
     let sealed = support::object(directory.path(), report["manifest"]["key"].as_str().unwrap()).unwrap();
     assert_eq!(report["manifest"]["sha256"].as_str(), Some(Sha256::of(&sealed).as_str()));
@@ -66,7 +83,11 @@ fn failures_have_their_exit_code() {
         *plan.pointer_mut(path).unwrap() = value;
         let output = command(directory.path(), &plan, digest).output().unwrap();
         let report = message(directory.path());
-        assert_eq!((output.status.code(), report["failure"]["code"].as_str(), report["outcome"].as_str()), (Some(exit), Some(code), Some("Failed")), "{output:?}");
+        assert_eq!(
+            (output.status.code(), report["failure"]["code"].as_str(), report["outcome"].as_str()),
+            (Some(exit), Some(code), Some("Failed")),
+            "{output:?}"
+        );
         assert!(log(&output).iter().any(|line| line["fields"]["code"] == code), "the failure is logged");
         assert!(!format!("{output:?} {report}").contains("CANARY"), "no value in log or message");
     }
@@ -85,13 +106,19 @@ fn sigterm_is_obeyed() {
     assert_eq!(message(directory.path())["outcome"].as_str(), Some("Cancelled"), "{output:?}");
     assert_eq!(output.status.code(), Some(143));
     assert!(began.elapsed() < Duration::from_secs(10));
-    assert!(!support::files(&directory.path().join("store")).iter().any(|f| f.contains("artifacts") || f.contains("manifest")));
+    assert!(
+        !support::files(&directory.path().join("store"))
+            .iter()
+            .any(|f| f.contains("artifacts") || f.contains("manifest"))
+    );
 }
 
 /// Not a benchmark, but the promise that memory does not grow with rows: 200,000 rows of 20 columns.
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_stays_small() {
-    let Some(postgres) = Postgres::start("memory_stays_small").await else { return };
+    let Some(postgres) = Postgres::start("memory_stays_small").await else {
+        return;
+    };
     postgres
         .execute(
             "CREATE TABLE wide AS SELECT i::bigint AS id, 'TRADE-' || lpad(i::text, 9, '0') AS ref, (i % 7)::int AS book, (i * 1.25)::numeric(18,4) AS price, (i * 3)::numeric(18,2) AS qty,
@@ -106,7 +133,14 @@ async fn memory_stays_small() {
     plan["datasets"][0]["query"] = "SELECT * FROM wide ORDER BY id".into();
     plan["datasets"][0]["key"] = json!(["id"]);
     let rule = |id: &str, rule: Value| json!({"id": id, "severity": "Error", "onViolation": "Flag", "tolerance": {}, "rule": rule});
-    for rules in [json!([]), json!([rule("R-1", json!({"notNull": {"columns": ["note"]}})), rule("R-2", json!({"pattern": {"column": "lei", "regex": "[A-Z0-9]{20}"}})), rule("R-3", json!({"unique": {"columns": ["ref"]}}))])] {
+    for rules in [
+        json!([]),
+        json!([
+            rule("R-1", json!({"notNull": {"columns": ["note"]}})),
+            rule("R-2", json!({"pattern": {"column": "lei", "regex": "[A-Z0-9]{20}"}})),
+            rule("R-3", json!({"unique": {"columns": ["ref"]}}))
+        ]),
+    ] {
         plan["run"]["id"] = format!("rules-{}", rules.as_array().unwrap().len()).into();
         plan["limits"]["scratchBytes"] = (64 << 20).into();
         plan["rules"] = rules.clone();
@@ -114,7 +148,13 @@ async fn memory_stays_small() {
         let report = message(directory.path());
         assert_eq!(report["totals"]["reported"].as_u64(), Some(200_000), "{output:?}");
         let (millis, hwm) = (report["usage"]["durationMs"].as_u64().unwrap(), report["usage"]["vmHwmBytes"].as_u64().unwrap());
-        println!("{} rules: 200000 rows in {millis} ms, {} rows/s, VmHWM {} MiB, {} bytes", rules.as_array().unwrap().len(), 200_000_000 / millis.max(1), hwm >> 20, report["totals"]["bytes"]);
+        println!(
+            "{} rules: 200000 rows in {millis} ms, {} rows/s, VmHWM {} MiB, {} bytes",
+            rules.as_array().unwrap().len(),
+            200_000_000 / millis.max(1),
+            hwm >> 20,
+            report["totals"]["bytes"]
+        );
         assert!(hwm < 128 << 20, "VmHWM {hwm}");
     }
 }

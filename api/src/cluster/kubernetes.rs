@@ -134,12 +134,6 @@ impl Cluster for Kubernetes {
         self.in_namespace(namespace).patch(name, &params, &patch).await.map_err(|e| judged("cancel", RUN, name, e))
     }
 
-    async fn hold_run(&self, run: &ReportRun) -> Result<(), ClusterError> {
-        let mut finalizers = run.metadata.finalizers.clone().unwrap_or_default();
-        finalizers.push(RECORDED_FINALIZER.to_owned());
-        self.set_finalizers(run, finalizers).await
-    }
-
     async fn mark_run(&self, run: &ReportRun, recorded: Result<(), (&str, &str)>) -> Result<(), ClusterError> {
         let (namespace, name) = place(run);
         let (status, reason, message) = match recorded {
@@ -158,14 +152,8 @@ impl Cluster for Kubernetes {
     async fn release_run(&self, run: &ReportRun) -> Result<(), ClusterError> {
         let mut finalizers = run.metadata.finalizers.clone().unwrap_or_default();
         finalizers.retain(|f| f != RECORDED_FINALIZER);
-        self.set_finalizers(run, finalizers).await
-    }
-}
-
-impl Kubernetes {
-    /// Refused when somebody changed the object meanwhile: their finalizers must not get lost.
-    async fn set_finalizers(&self, run: &ReportRun, finalizers: Vec<String>) -> Result<(), ClusterError> {
         let (namespace, name) = place(run);
+        // Refused when somebody changed the object meanwhile: their finalizers must not get lost.
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(json!({"metadata": {"resourceVersion": run.resource_version(), "uid": run.uid(), "finalizers": finalizers}}));
         self.in_namespace::<ReportRun>(&namespace).patch(&name, &params, &patch).await.map_err(|e| judged("change", RUN, &name, e))?;

@@ -89,10 +89,8 @@ pub trait Cluster: Send + Sync {
     async fn create_run(&self, namespace: &str, run: &ReportRun) -> Result<ReportRun, ClusterError>;
     /// Asks for a run's end; the answer is what the API server returned.
     async fn cancel_run(&self, namespace: &str, name: &str, cancelled: &Cancelled) -> Result<ReportRun, ClusterError>;
-    /// Adds the finalizer that holds a run until it is recorded.
-    async fn hold_run(&self, run: &ReportRun) -> Result<(), ClusterError>;
     /// Sets the condition Recorded: `Ok` when all is stored, else the reason and the message of what it waits for.
     async fn mark_run(&self, run: &ReportRun, recorded: Result<(), (&str, &str)>) -> Result<(), ClusterError>;
-    /// Removes that finalizer.
+    /// Removes the finalizer that holds a run until it is recorded.
     async fn release_run(&self, run: &ReportRun) -> Result<(), ClusterError>;
 }

@@ -35,7 +35,7 @@ pub struct ViolationPage {
     rules: Vec<RuleCounts>,
     /// All of them, counted.
     total: u64,
-    /// The first ones, as the runner wrote them: `rule`, `row`, `key`, `column`, `message` as far as they apply.
+    /// The first ones, as the runner wrote them: `rule`, `dataset`, `row`, `columns`, and `key` or `sameAs` as far as they apply.
     #[schema(value_type = Vec<Object>)]
     items: Vec<serde_json::Value>,
     /// Whether `items` are all.

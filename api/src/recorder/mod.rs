@@ -5,7 +5,7 @@
 //! in the cluster is needed, and losing the database loses the lock with it. Two writers would do no harm: every write is
 //! an upsert by run id, and audit entries are written once under the tenant's lock.
 //!
-//! Nothing is lost: the finalizer keeps the object until all of it is stored; what fails is tried again with a pause of at
+//! Nothing is lost: the finalizer (set by whoever creates a run, and by the operator before its first step) keeps the object until all of it is stored; what fails is tried again with a pause of at
 //! most a minute; a start, and every ten minutes, begins with a list of all runs.
 
 mod leader;

@@ -87,9 +87,6 @@ impl Recorder {
             }
             return Ok(());
         }
-        if !record.terminal && !is_held(run) && run.metadata.deletion_timestamp.is_none() {
-            self.cluster.hold_run(run).await?;
-        }
         if let Err(trouble) = manifest
             && !given_up
         {

@@ -166,15 +166,6 @@ impl Cluster for FakeCluster {
         Ok(run)
     }
 
-    async fn hold_run(&self, run: &ReportRun) -> Result<(), ClusterError> {
-        let mut state = self.state.lock().unwrap();
-        let mut run = state.unchanged(run)?;
-        run.metadata.finalizers.get_or_insert_default().push(RECORDED_FINALIZER.to_owned());
-        state.log.push(format!("hold {}", run.metadata.name.as_deref().unwrap()));
-        state.put(run);
-        Ok(())
-    }
-
     async fn mark_run(&self, run: &ReportRun, recorded: Result<(), (&str, &str)>) -> Result<(), ClusterError> {
         let mut state = self.state.lock().unwrap();
         let mut run = state.current(run)?;

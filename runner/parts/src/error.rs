@@ -59,7 +59,10 @@ pub struct Problem {
 impl Problem {
     /// A problem at `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
     }
 
     /// The same problem, seen from the object that holds this one at `parent`.

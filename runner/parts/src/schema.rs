@@ -23,7 +23,10 @@ pub fn exactly_one(schema: &mut Schema) {
         }
     }
     let names: Vec<&str> = properties.keys().map(String::as_str).collect();
-    let rule = format!("[{}].exists_one(x, x)", names.iter().map(|n| format!("has(self.{n})")).collect::<Vec<_>>().join(", "));
+    let rule = format!(
+        "[{}].exists_one(x, x)",
+        names.iter().map(|n| format!("has(self.{n})")).collect::<Vec<_>>().join(", ")
+    );
     let message = match names.as_slice() {
         [only] => format!("set {only}"),
         _ => format!("set exactly one of {}", names.join(", ")),

@@ -89,7 +89,7 @@ impl Classified for SecretError {
         Some(match self {
             Self::Missing { name } => format!("create Secret {name} in the report's namespace, then run again"),
             Self::KeyMissing { name, key } => format!("add key {key} to Secret {name}, then run again"),
-            Self::HostNotAllowed { name, host, port } => format!("if this Secret may be sent there, add the line {host}:{port} to its key {ALLOWED_HOSTS}"),
+            Self::HostNotAllowed { host, port, .. } => format!("if this Secret may be sent there, add the line {host}:{port} to its key {ALLOWED_HOSTS}"),
             Self::Unreadable { name, .. } => format!("check that Secret {name} holds UTF-8 text"),
         })
     }
@@ -98,15 +98,29 @@ impl Classified for SecretError {
 impl SecretFiles {
     /// The Secret `name`, mounted at `directory`.
     pub fn new(name: impl Into<String>, directory: impl AsRef<Path>) -> Self {
-        Self { name: name.into(), directory: directory.as_ref().to_owned() }
+        Self {
+            name: name.into(),
+            directory: directory.as_ref().to_owned(),
+        }
     }
 
     /// The value of `key`, without a trailing line break.
     pub fn get(&self, key: &str) -> Result<SecretValue, SecretError> {
         match std::fs::read_to_string(self.directory.join(key)) {
             Ok(text) => Ok(SecretValue(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(if self.is_empty() { SecretError::Missing { name: self.name.clone() } } else { SecretError::KeyMissing { name: self.name.clone(), key: key.to_owned() } }),
-            Err(source) => Err(SecretError::Unreadable { name: self.name.clone(), key: key.to_owned(), source }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(if self.is_empty() {
+                SecretError::Missing { name: self.name.clone() }
+            } else {
+                SecretError::KeyMissing {
+                    name: self.name.clone(),
+                    key: key.to_owned(),
+                }
+            }),
+            Err(source) => Err(SecretError::Unreadable {
+                name: self.name.clone(),
+                key: key.to_owned(),
+                source,
+            }),
         }
     }
 
@@ -125,7 +139,11 @@ impl SecretFiles {
         if list.expose().lines().any(|line| line.trim().eq_ignore_ascii_case(&address)) {
             return Ok(());
         }
-        Err(SecretError::HostNotAllowed { name: self.name.clone(), host: host.to_owned(), port })
+        Err(SecretError::HostNotAllowed {
+            name: self.name.clone(),
+            host: host.to_owned(),
+            port,
+        })
     }
 
     fn is_empty(&self) -> bool {

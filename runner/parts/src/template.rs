@@ -82,8 +82,14 @@ fn value(placeholder: &str, context: &Context<'_>) -> Result<String, String> {
         "report.name" => Ok(context.report.to_owned()),
         "report.version" => Ok(context.version.to_owned()),
         _ => match name.strip_prefix("param.") {
-            Some(parameter) => context.parameters.get(parameter).cloned().ok_or_else(|| format!("`{{{placeholder}}}`: the report has no parameter `{parameter}`")),
-            None => Err(format!("`{{{placeholder}}}` is not known: write param.NAME, run.id, run.name, run.plannedAt, period.start, period.end, report.name or report.version")),
+            Some(parameter) => context
+                .parameters
+                .get(parameter)
+                .cloned()
+                .ok_or_else(|| format!("`{{{placeholder}}}`: the report has no parameter `{parameter}`")),
+            None => Err(format!(
+                "`{{{placeholder}}}` is not known: write param.NAME, run.id, run.name, run.plannedAt, period.start, period.end, report.name or report.version"
+            )),
         },
     }
 }

@@ -28,7 +28,10 @@ impl Duration {
 
     /// A whole number of seconds.
     pub fn from_secs(secs: u64) -> Self {
-        Self { text: format!("{secs}s"), value: StdDuration::from_secs(secs) }
+        Self {
+            text: format!("{secs}s"),
+            value: StdDuration::from_secs(secs),
+        }
     }
 }
 

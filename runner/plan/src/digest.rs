@@ -31,7 +31,11 @@ impl TryFrom<String> for Sha256 {
     type Error = DigestError;
 
     fn try_from(text: String) -> Result<Self, DigestError> {
-        if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) { Ok(Self(text)) } else { Err(DigestError(text)) }
+        if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(text))
+        } else {
+            Err(DigestError(text))
+        }
     }
 }
 

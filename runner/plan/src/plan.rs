@@ -309,7 +309,10 @@ impl RunPlan {
         if let Some(expected) = expected {
             let found = Sha256::of(bytes);
             if &found != expected {
-                return Err(PlanError::Digest { found, expected: expected.clone() });
+                return Err(PlanError::Digest {
+                    found,
+                    expected: expected.clone(),
+                });
             }
         }
         // The version is judged first: an unknown layout has unknown fields.

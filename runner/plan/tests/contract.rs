@@ -22,9 +22,27 @@ fn the_golden_plan_is_read_and_written_unchanged() {
 
 #[test]
 fn unknown_fields_are_refused_wherever_the_plan_is_ours() {
-    for path in ["", "/run", "/run/period", "/connectors/trades", "/connectors/trades/credentials", "/datasets/0", "/rules/0", "/rules/0/tolerance", "/fields/0", "/file", "/store", "/destinations/0", "/limits"] {
+    for path in [
+        "",
+        "/run",
+        "/run/period",
+        "/connectors/trades",
+        "/connectors/trades/credentials",
+        "/datasets/0",
+        "/rules/0",
+        "/rules/0/tolerance",
+        "/fields/0",
+        "/file",
+        "/store",
+        "/destinations/0",
+        "/limits",
+    ] {
         let mut value: Value = serde_json::from_str(GOLDEN).unwrap();
-        value.pointer_mut(path).and_then(Value::as_object_mut).unwrap_or_else(|| panic!("no object at {path}")).insert("surprise".into(), true.into());
+        value
+            .pointer_mut(path)
+            .and_then(Value::as_object_mut)
+            .unwrap_or_else(|| panic!("no object at {path}"))
+            .insert("surprise".into(), true.into());
         let error = RunPlan::from_bytes(&bytes(&value), None).unwrap_err();
         assert!(matches!(&error, PlanError::Syntax(e) if e.to_string().contains("surprise")), "{path}: {error}");
     }

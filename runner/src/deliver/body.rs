@@ -73,11 +73,22 @@ pub(super) async fn open<'a>(
     reason: Reason,
     sent: impl FnMut(u64) + Send + 'a,
 ) -> Result<Body<'a>, ArtifactError> {
-    let Some(object) = store.stream(key, 0).await? else { return Err(ArtifactError::Missing { key: key.to_owned() }) };
+    let Some(object) = store.stream(key, 0).await? else {
+        return Err(ArtifactError::Missing { key: key.to_owned() });
+    };
     if object.size != size {
         return Err(ArtifactError::Changed { key: key.to_owned() });
     }
-    let state = State { object, hash: sha2::Sha256::new(), left: size, size, key: key.to_owned(), sha256: sha256.clone(), reason, sent };
+    let state = State {
+        object,
+        hash: sha2::Sha256::new(),
+        left: size,
+        size,
+        key: key.to_owned(),
+        sha256: sha256.clone(),
+        reason,
+        sent,
+    };
     Ok(futures::stream::try_unfold(state, State::next).boxed())
 }
 
@@ -97,7 +108,9 @@ impl<F: FnMut(u64)> State<F> {
         let changed = |key: &str| ArtifactError::Changed { key: key.to_owned() };
         match self.object.body.next().await {
             Some(Ok(chunk)) => {
-                let Some(left) = self.left.checked_sub(chunk.len() as u64) else { return Err(self.reason.stop(changed(&self.key))) };
+                let Some(left) = self.left.checked_sub(chunk.len() as u64) else {
+                    return Err(self.reason.stop(changed(&self.key)));
+                };
                 self.left = left;
                 self.hash.update(&chunk);
                 (self.sent)(self.size - left);
@@ -106,7 +119,11 @@ impl<F: FnMut(u64)> State<F> {
             Some(Err(e)) => Err(self.reason.stop(e.into())),
             None => {
                 let found = hex::encode(std::mem::take(&mut self.hash).finalize());
-                if self.left == 0 && found == self.sha256.as_str() { Ok(None) } else { Err(self.reason.stop(changed(&self.key))) }
+                if self.left == 0 && found == self.sha256.as_str() {
+                    Ok(None)
+                } else {
+                    Err(self.reason.stop(changed(&self.key)))
+                }
             }
         }
     }

@@ -15,6 +15,10 @@
 //! `committing` is written only by the holder of the highest claim and before its rename; a pod that ended renames no
 //! more. So while there is no `committing`, nothing of this run can be visible, and while there is, nobody sends again
 //! unless the temporary file still proves that the rename did not take place.
+//!
+//! One hole is the receiver's: a server that renames with `link` and `unlink` and is killed between the two, and a
+//! receiver that takes the new name away before anybody looks, leave what a rename that never began leaves. Such a file is
+//! renamed once more.
 
 use openreg_plan::digest::Sha256;
 
@@ -80,9 +84,7 @@ pub(super) enum Step {
     /// Look at the receiver.
     Look,
     /// Write the claim of that number.
-    Claim {
-        number: u32,
-    },
+    Claim { number: u32 },
     /// Send the file to its temporary name and compare.
     Upload,
     /// Write `committing`.
@@ -90,9 +92,7 @@ pub(super) enum Step {
     /// Give the file its final name.
     Rename,
     /// Write the receipt; remove the temporary file if it is there.
-    WriteReceipt {
-        remove_temporary: bool,
-    },
+    WriteReceipt { remove_temporary: bool },
 }
 
 /// Why a file is not sent.
@@ -109,9 +109,17 @@ pub(super) enum Refusal {
 pub(super) fn decide(me: &Me, seen: &Seen) -> Step {
     if let Some(receipt) = &seen.receipt {
         let ours = receipt.run == me.run && receipt.manifest_sha256 == me.manifest_sha256 && receipt.sha256 == me.sha256;
-        return if ours { Step::Done } else { Step::Refuse(Refusal::NameClaimed { run: receipt.run.clone() }) };
+        return if ours {
+            Step::Done
+        } else {
+            Step::Refuse(Refusal::NameClaimed { run: receipt.run.clone() })
+        };
     }
-    if let Some(other) = seen.claims.iter().find(|c| c.run != me.run || c.manifest_sha256 != me.manifest_sha256 || c.sha256 != me.sha256) {
+    if let Some(other) = seen
+        .claims
+        .iter()
+        .find(|c| c.run != me.run || c.manifest_sha256 != me.manifest_sha256 || c.sha256 != me.sha256)
+    {
         return Step::Refuse(Refusal::NameClaimed { run: other.run.clone() });
     }
     let Some(holder) = seen.claims.last() else {
@@ -130,7 +138,9 @@ pub(super) fn decide(me: &Me, seen: &Seen) -> Step {
         if seen.stop && seen.committing.is_none() {
             return Step::Stop;
         }
-        return Step::Claim { number: u32::try_from(seen.claims.len()).unwrap_or(u32::MAX).saturating_add(1) };
+        return Step::Claim {
+            number: u32::try_from(seen.claims.len()).unwrap_or(u32::MAX).saturating_add(1),
+        };
     }
     match &seen.committing {
         None => before_commit(seen),
@@ -143,7 +153,10 @@ fn before_commit(seen: &Seen) -> Step {
     match seen.remote {
         _ if seen.stop => Step::Stop,
         None => Step::Look,
-        Some(Remote { last: Lies::Right | Lies::Wrong, .. }) => Step::Refuse(Refusal::NameTaken),
+        Some(Remote {
+            last: Lies::Right | Lies::Wrong,
+            ..
+        }) => Step::Refuse(Refusal::NameTaken),
         Some(_) if seen.uploaded => Step::Commit,
         Some(_) => Step::Upload,
     }
@@ -156,7 +169,9 @@ fn after_commit(me: &Me, committing: &Committing, remote: Option<Remote>) -> Ste
     }
     let Some(remote) = remote else { return Step::Look };
     match (remote.last, remote.temporary) {
-        (Lies::Right, temporary) => Step::WriteReceipt { remove_temporary: temporary != Lies::Nothing },
+        (Lies::Right, temporary) => Step::WriteReceipt {
+            remove_temporary: temporary != Lies::Nothing,
+        },
         (Lies::Nothing, Lies::Right) => Step::Rename,
         (Lies::Nothing, Lies::Wrong) => Step::Upload,
         // Both is no rename: somebody else's file took the name.

@@ -108,16 +108,31 @@ impl StepError {
 }
 
 fn internal(message: &str) -> StageError {
-    StageError { stage: Stage::Deliver, class: Class::Internal, code: "ProtocolBroken".to_owned(), message: message.to_owned(), hint: None }
+    StageError {
+        stage: Stage::Deliver,
+        class: Class::Internal,
+        code: "ProtocolBroken".to_owned(),
+        message: message.to_owned(),
+        hint: None,
+    }
 }
 
 impl File<'_> {
     /// Delivers the file, or finds out that it was.
     pub(super) async fn deliver(&self, link: &mut Link<'_>) -> Ended {
-        let records = Records { store: self.store, destination: &self.destination.id, remote: &self.remote };
+        let records = Records {
+            store: self.store,
+            destination: &self.destination.id,
+            remote: &self.remote,
+        };
         let mut seen = match records.gather(false).await {
             Ok(seen) => seen,
-            Err(e) => return Ended { begun: false, end: Err(StageError::new(Stage::Deliver, &e)) },
+            Err(e) => {
+                return Ended {
+                    begun: false,
+                    end: Err(StageError::new(Stage::Deliver, &e)),
+                };
+            }
         };
         let mut settling = 0;
         for _ in 0..MAX_STEPS {
@@ -209,7 +224,13 @@ impl File<'_> {
                 "wait until that pod has ended; after the loss of a node, delete the pod's object once the node is known to be off",
             ),
         };
-        StageError { stage: Stage::Deliver, class, code: code.to_owned(), message, hint: Some(hint.to_owned()) }
+        StageError {
+            stage: Stage::Deliver,
+            class,
+            code: code.to_owned(),
+            message,
+            hint: Some(hint.to_owned()),
+        }
     }
 
     /// This pod's temporary name, or that of the pod whose rename is under way.
@@ -229,7 +250,11 @@ impl File<'_> {
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        Wanted { size: self.me.size, sha256: &self.me.sha256, verify: self.destination.verify }
+        Wanted {
+            size: self.me.size,
+            sha256: &self.me.sha256,
+            verify: self.destination.verify,
+        }
     }
 
     async fn look(&self, seen: &mut Seen, link: &mut Link<'_>) -> Result<(), StepError> {
@@ -240,10 +265,16 @@ impl File<'_> {
             if !committed {
                 // Whatever lies there is not this run's: its bytes do not matter.
                 let last = transport.inspect(&self.remote).await?.map_or(Lies::Nothing, |_| Lies::Wrong);
-                return Ok::<_, TransportError>(Remote { last, temporary: Lies::Nothing });
+                return Ok::<_, TransportError>(Remote {
+                    last,
+                    temporary: Lies::Nothing,
+                });
             }
             let wanted = self.wanted();
-            Ok(Remote { last: wanted.compare(transport, &self.remote).await?, temporary: wanted.compare(transport, &temporary).await? })
+            Ok(Remote {
+                last: wanted.compare(transport, &self.remote).await?,
+                temporary: wanted.compare(transport, &temporary).await?,
+            })
         };
         seen.remote = Some(if committed { looked.await? } else { self.unless_stopped(looked).await? });
         Ok(())
@@ -274,7 +305,9 @@ impl File<'_> {
         match self.store.create(&records.claim(number), json(&claim)?).await? {
             Created::New => {
                 tracing::info!(remote = %self.remote, claim = number, "claimed the remote name");
-                (self.progress)(DeliverEvent::Claimed { remote: self.remote.to_string() });
+                (self.progress)(DeliverEvent::Claimed {
+                    remote: self.remote.to_string(),
+                });
                 seen.claims.push(claim);
             }
             Created::Existing => *seen = records.gather(seen.uploaded).await?,
@@ -285,7 +318,12 @@ impl File<'_> {
     async fn upload(&self, seen: &mut Seen, link: &mut Link<'_>) -> Result<(), StepError> {
         let committed = seen.committing.is_some();
         let temporary = self.temporary(seen)?;
-        let left_behind: Vec<_> = seen.claims.iter().map(|c| c.pod.as_str()).filter(|pod| !committed && *pod != self.me.pod).collect();
+        let left_behind: Vec<_> = seen
+            .claims
+            .iter()
+            .map(|c| c.pod.as_str())
+            .filter(|pod| !committed && *pod != self.me.pod)
+            .collect();
         let work = async {
             let transport = link.transport().await?;
             for pod in left_behind {
@@ -295,7 +333,11 @@ impl File<'_> {
             }
             self.send(transport, &temporary).await
         };
-        if committed { work.await? } else { self.unless_stopped(work).await? }
+        if committed {
+            work.await?
+        } else {
+            self.unless_stopped(work).await?
+        }
         seen.uploaded = true;
         if let Some(remote) = &mut seen.remote {
             remote.temporary = Lies::Right;
@@ -305,7 +347,13 @@ impl File<'_> {
 
     async fn send(&self, transport: &dyn Transport, temporary: &RemoteName) -> Result<(), StepError> {
         let reason = Reason::default();
-        let sent = |sent| (self.progress)(DeliverEvent::Sent { remote: self.remote.to_string(), bytes: sent, of: self.me.size });
+        let sent = |sent| {
+            (self.progress)(DeliverEvent::Sent {
+                remote: self.remote.to_string(),
+                bytes: sent,
+                of: self.me.size,
+            })
+        };
         let body = body::open(self.store, self.key, self.me.size, &self.me.sha256, reason.clone(), sent).await?;
         let uploaded = transport.upload(temporary, body).await;
         if let Some(error) = reason.take() {
@@ -346,8 +394,13 @@ impl File<'_> {
         match link.transport().await?.commit(&temporary, &self.remote).await {
             Ok(()) => {
                 tracing::info!(remote = %self.remote, "the file has its final name");
-                (self.progress)(DeliverEvent::Visible { remote: self.remote.to_string() });
-                seen.remote = Some(Remote { last: Lies::Right, temporary: Lies::Nothing });
+                (self.progress)(DeliverEvent::Visible {
+                    remote: self.remote.to_string(),
+                });
+                seen.remote = Some(Remote {
+                    last: Lies::Right,
+                    temporary: Lies::Nothing,
+                });
                 Ok(())
             }
             // Things are not as they were seen: look again.
@@ -380,7 +433,9 @@ impl File<'_> {
         match self.store.create(&records.receipt(), json(&receipt)?).await? {
             Created::New => {
                 tracing::info!(remote = %self.remote, "wrote the receipt");
-                (self.progress)(DeliverEvent::Receipt { remote: self.remote.to_string() });
+                (self.progress)(DeliverEvent::Receipt {
+                    remote: self.remote.to_string(),
+                });
                 seen.receipt = Some(receipt);
             }
             Created::Existing => *seen = records.gather(seen.uploaded).await?,
@@ -400,5 +455,7 @@ impl File<'_> {
 }
 
 fn json(record: &impl Serialize) -> Result<Bytes, StageError> {
-    serde_json::to_vec(record).map(Bytes::from).map_err(|_| internal("could not write a record of the delivery as JSON"))
+    serde_json::to_vec(record)
+        .map(Bytes::from)
+        .map_err(|_| internal("could not write a record of the delivery as JSON"))
 }

@@ -56,15 +56,25 @@ pub(super) struct Records<'a> {
 
 impl Records<'_> {
     pub(super) fn claim(&self, number: u32) -> Key {
-        Key::Claim { destination: self.destination.to_owned(), remote: self.remote.to_string(), number }
+        Key::Claim {
+            destination: self.destination.to_owned(),
+            remote: self.remote.to_string(),
+            number,
+        }
     }
 
     pub(super) fn committing(&self) -> Key {
-        Key::Committing { destination: self.destination.to_owned(), remote: self.remote.to_string() }
+        Key::Committing {
+            destination: self.destination.to_owned(),
+            remote: self.remote.to_string(),
+        }
     }
 
     pub(super) fn receipt(&self) -> Key {
-        Key::Receipt { destination: self.destination.to_owned(), remote: self.remote.to_string() }
+        Key::Receipt {
+            destination: self.destination.to_owned(),
+            remote: self.remote.to_string(),
+        }
     }
 
     pub(super) async fn receipt_bytes(&self) -> Result<Option<Bytes>, RecordError> {
@@ -73,7 +83,9 @@ impl Records<'_> {
 
     async fn read<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, RecordError> {
         let path = key.to_string();
-        let Some(bytes) = self.store.get(&path, MAX_BYTES).await? else { return Ok(None) };
+        let Some(bytes) = self.store.get(&path, MAX_BYTES).await? else {
+            return Ok(None);
+        };
         serde_json::from_slice(&bytes).map(Some).map_err(|source| RecordError::Syntax { path, source })
     }
 
@@ -84,7 +96,14 @@ impl Records<'_> {
         while let Some(claim) = self.read(self.claim(u32::try_from(claims.len()).unwrap_or(u32::MAX).saturating_add(1))).await? {
             claims.push(claim);
         }
-        Ok(Seen { receipt, committing, claims, remote: None, uploaded, stop: false })
+        Ok(Seen {
+            receipt,
+            committing,
+            claims,
+            remote: None,
+            uploaded,
+            stop: false,
+        })
     }
 }
 

@@ -38,7 +38,18 @@ pub(crate) async fn run_until(plan: &Value, pod: &str, cancel: &CancellationToke
     let bytes = serde_json::to_vec(plan).unwrap();
     let plan = RunPlan::from_bytes(&bytes, None).unwrap();
     let store = assemble::store(&plan).await?;
-    generate(&plan, &Sha256::of(&bytes), &Attempt { pod: pod.to_owned(), number: 1 }, &store, cancel, progress).await
+    generate(
+        &plan,
+        &Sha256::of(&bytes),
+        &Attempt {
+            pod: pod.to_owned(),
+            number: 1,
+        },
+        &store,
+        cancel,
+        progress,
+    )
+    .await
 }
 
 pub(crate) async fn failure(plan: &Value) -> StageError {

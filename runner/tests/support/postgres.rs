@@ -47,7 +47,15 @@ impl Postgres {
             return Err("OPENREG_TEST_POSTGRES is not host:port:database:user:password".to_owned());
         };
         let (host, database, user, password) = (host.to_owned(), database.to_owned(), user.to_owned(), password.to_owned());
-        Ok(Self { host, port: port.parse().map_err(|_| "no port")?, database, user, password, directory: tempfile::tempdir().unwrap(), server: None })
+        Ok(Self {
+            host,
+            port: port.parse().map_err(|_| "no port")?,
+            database,
+            user,
+            password,
+            directory: tempfile::tempdir().unwrap(),
+            server: None,
+        })
     }
 
     fn private() -> Result<Self, String> {
@@ -71,17 +79,46 @@ impl Postgres {
             command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(bin.join(program));
             command
         };
-        let made = as_postgres("initdb").current_dir("/").args(["-U", "postgres", "--auth=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "-N", "-D"]).arg(&data).arg("--pwfile").arg(&secret).output().map_err(|e| format!("initdb: {e}"))?;
+        let made = as_postgres("initdb")
+            .current_dir("/")
+            .args(["-U", "postgres", "--auth=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "-N", "-D"])
+            .arg(&data)
+            .arg("--pwfile")
+            .arg(&secret)
+            .output()
+            .map_err(|e| format!("initdb: {e}"))?;
         if !made.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&made.stderr)));
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key"];
+        let settings = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "fsync=off",
+            "ssl=on",
+            "ssl_cert_file=../server.crt",
+            "ssl_key_file=../server.key",
+        ];
         let mut command = as_postgres("postgres");
-        command.current_dir("/").arg("-D").arg(&data).args(["-p", &port.to_string()]).args(settings.iter().flat_map(|s| ["-c", s])).stdout(Stdio::null()).stderr(log);
+        command
+            .current_dir("/")
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string()])
+            .args(settings.iter().flat_map(|s| ["-c", s]))
+            .stdout(Stdio::null())
+            .stderr(log);
         let server = command.spawn().map_err(|e| format!("postgres: {e}"))?;
-        Ok(Self { host: "127.0.0.1".to_owned(), port, database: "postgres".to_owned(), user: "postgres".to_owned(), password: PASSWORD.to_owned(), directory, server: Some(server) })
+        Ok(Self {
+            host: "127.0.0.1".to_owned(),
+            port,
+            database: "postgres".to_owned(),
+            user: "postgres".to_owned(),
+            password: PASSWORD.to_owned(),
+            directory,
+            server: Some(server),
+        })
     }
 
     async fn wait(&self) {
@@ -95,7 +132,13 @@ impl Postgres {
 
     async fn connect(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
-        config.host(&self.host).port(self.port).dbname(&self.database).user(&self.user).password(&self.password).ssl_mode(tokio_postgres::config::SslMode::Disable);
+        config
+            .host(&self.host)
+            .port(self.port)
+            .dbname(&self.database)
+            .user(&self.user)
+            .password(&self.password)
+            .ssl_mode(tokio_postgres::config::SslMode::Disable);
         let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
@@ -121,7 +164,14 @@ impl Postgres {
         let path = self.directory.path().join("secrets").join(name);
         std::fs::create_dir_all(&path).unwrap();
         let allowed = format!("{}\nlocalhost:{}\n", self.address(), self.port);
-        for (key, value) in [("username", Some(self.user.as_str())), ("password", Some(self.password.as_str())), ("allowedHosts", Some(allowed.as_str()))].iter().chain(changes) {
+        for (key, value) in [
+            ("username", Some(self.user.as_str())),
+            ("password", Some(self.password.as_str())),
+            ("allowedHosts", Some(allowed.as_str())),
+        ]
+        .iter()
+        .chain(changes)
+        {
             match value {
                 Some(value) => std::fs::write(path.join(key), value).unwrap(),
                 None => drop(std::fs::remove_file(path.join(key))),
@@ -152,7 +202,13 @@ impl Drop for Postgres {
 }
 
 fn newest_bin() -> Result<PathBuf, String> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path().join("bin")).filter(|b| b.join("initdb").exists()).collect();
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.path().join("bin"))
+        .filter(|b| b.join("initdb").exists())
+        .collect();
     found.sort();
     found.pop().ok_or_else(|| "PostgreSQL is not installed (Debian package postgresql)".to_owned())
 }
@@ -161,13 +217,72 @@ fn newest_bin() -> Result<PathBuf, String> {
 fn certificates(directory: &Path) -> Result<(), String> {
     let file = |name: &str| directory.join(name).to_string_lossy().into_owned();
     std::fs::write(directory.join("san"), "subjectAltName=DNS:localhost\n").unwrap();
-    run("openssl", &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test authority", "-keyout", &file("ca.key"), "-out", &file("ca.crt")])?;
-    run("openssl", &["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-keyout", &file("server.key"), "-out", &file("server.csr")])?;
-    run("openssl", &["x509", "-req", "-days", "2", "-in", &file("server.csr"), "-CA", &file("ca.crt"), "-CAkey", &file("ca.key"), "-set_serial", "2", "-extfile", &file("san"), "-out", &file("server.crt")])?;
+    run(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test authority",
+            "-keyout",
+            &file("ca.key"),
+            "-out",
+            &file("ca.crt"),
+        ],
+    )?;
+    run(
+        "openssl",
+        &[
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            &file("server.key"),
+            "-out",
+            &file("server.csr"),
+        ],
+    )?;
+    run(
+        "openssl",
+        &[
+            "x509",
+            "-req",
+            "-days",
+            "2",
+            "-in",
+            &file("server.csr"),
+            "-CA",
+            &file("ca.crt"),
+            "-CAkey",
+            &file("ca.key"),
+            "-set_serial",
+            "2",
+            "-extfile",
+            &file("san"),
+            "-out",
+            &file("server.crt"),
+        ],
+    )?;
     Ok(())
 }
 
 fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(arguments).output().map_err(|e| format!("{program}: {e}"))?;
-    if output.status.success() { Ok(String::from_utf8_lossy(&output.stdout).into_owned()) } else { Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr))) }
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
 }

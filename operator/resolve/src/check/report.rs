@@ -60,7 +60,7 @@ fn declared(spec: &ReportSpec, problems: &mut Vec<Problem>) {
                 problems.push(Problem::new(at("pattern"), "is for type String only: remove it"));
             } else if let Err(e) = parameters::anchored(pattern) {
                 let reason = e.to_string();
-                let last = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
+                let last = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").trim_end_matches('.').to_owned();
                 problems.push(Problem::new(at("pattern"), format!("is not a regular expression: {last}")));
             }
         }

@@ -10,7 +10,11 @@ pub fn cron(text: &str) -> Result<Cron, String> {
     if text.split_whitespace().count() != 5 {
         return Err(format!("`{text}` is not a cron expression: write five fields, minute hour day month weekday, such as 30 18 * * MON-FRI"));
     }
-    CronParser::builder().seconds(Seconds::Disallowed).build().parse(text).map_err(|e| format!("`{text}` is not a cron expression: {e}"))
+    CronParser::builder().seconds(Seconds::Disallowed).build().parse(text).map_err(|e| {
+        let reason = e.to_string();
+        let reason = reason.trim_start_matches("Component error: ").trim_end_matches('.');
+        format!("`{text}` is not a cron expression ({reason}): write five fields, minute hour day month weekday, such as 30 18 * * MON-FRI")
+    })
 }
 
 /// What is wrong with a Schedule.

@@ -67,7 +67,7 @@ async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>) -> Result<Action,
         problems.push(not_a_tenant(&namespace));
     }
     let mut status = schedule.status.clone().unwrap_or_default();
-    let mut next = None;
+    let (mut next, mut decided) = (None, None);
     if let (Ok(times), Some(tenant), true) = (times, tenant, problems.is_empty()) {
         let decision = decide(&ctx, &schedule, &times, &status, &namespace, &name, now)?;
         let conflict = match &decision.run {
@@ -76,7 +76,7 @@ async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>) -> Result<Action,
         };
         next = decision.next;
         settle(&mut status, &schedule, &name, &decision, conflict.as_deref(), now);
-        tell_skipped(&ctx, &schedule, &decision).await;
+        decided = Some(decision);
     }
     judge(&mut status, &schedule, &problems, now);
     conditions::write_status(&ctx, &*schedule, status, &[READY, CONFLICT])
@@ -85,6 +85,10 @@ async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>) -> Result<Action,
             what: format!("write the status of schedule {namespace}/{name}"),
             source,
         })?;
+    // After the write, so that a slot is told once however often its decision is computed.
+    if let Some(decision) = decided {
+        tell_skipped(&ctx, &schedule, &decision).await;
+    }
     Ok(Action::requeue(wait(ctx.now(), next)))
 }
 

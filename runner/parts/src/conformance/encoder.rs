@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use bytes::BytesMut;
 
 use super::must;
@@ -11,7 +13,10 @@ use crate::format::{FormatOptions, encoder};
 /// Every type that a source gives, with an absent value in each column.
 fn rows() -> RecordBatch {
     let instants = TimestampMicrosecondArray::from(vec![Some(0), None, Some(1_700_000_000_000_001), Some(-1)]).with_timezone("UTC");
-    let decimals = must("make decimals", Decimal128Array::from(vec![Some(1), None, Some(-250), Some(0)]).with_precision_and_scale(10, 2));
+    let decimals = must(
+        "make decimals",
+        Decimal128Array::from(vec![Some(1), None, Some(-250), Some(0)]).with_precision_and_scale(10, 2),
+    );
     let columns: [(&str, ArrayRef); 8] = [
         ("text", Arc::new(StringArray::from(vec![Some("a"), None, Some("<&\"',;|\t\r\n>"), Some("")]))),
         ("integer", Arc::new(Int64Array::from(vec![Some(1), None, Some(i64::MIN), Some(i64::MAX)]))),

@@ -40,7 +40,12 @@ fn free_port() -> u16 {
 /// Starts `command` and waits until it listens.
 fn listening(mut command: Command, port: u16) -> Result<Process, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|e| format!("could not start {name}: {e}"))?;
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("could not start {name}: {e}"))?;
     let mut process = Process(child);
     let begun = Instant::now();
     while begun.elapsed() < START {
@@ -56,8 +61,16 @@ fn listening(mut command: Command, port: u16) -> Result<Process, String> {
 }
 
 fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|e| format!("could not run {program}: {e}"))?;
-    if output.status.success() { Ok(()) } else { Err(format!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim())) }
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("could not run {program}: {e}"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    }
 }
 
 /// A Secret in a directory below `parent`.
@@ -95,7 +108,12 @@ impl S3Server {
         let directory = must("make a directory", tempfile::tempdir());
         must("make the bucket", fs::create_dir_all(directory.path().join("data").join(Self::BUCKET)));
         must("make a directory", fs::create_dir_all(directory.path().join("meta")));
-        let mut server = Self { process: None, directory, program, port: free_port() };
+        let mut server = Self {
+            process: None,
+            directory,
+            program,
+            port: free_port(),
+        };
         server.resume();
         Some(server)
     }
@@ -103,8 +121,20 @@ impl S3Server {
     /// Starts it again on its port, with its data.
     pub fn resume(&mut self) {
         let mut command = Command::new(&self.program);
-        command.args(["--port", &format!("127.0.0.1:{}", self.port), "--access", Self::ACCESS_KEY, "--secret", Self::SECRET_KEY, "--quiet", "posix"]);
-        command.arg("--sidecar").arg(self.directory.path().join("meta")).arg(self.directory.path().join("data"));
+        command.args([
+            "--port",
+            &format!("127.0.0.1:{}", self.port),
+            "--access",
+            Self::ACCESS_KEY,
+            "--secret",
+            Self::SECRET_KEY,
+            "--quiet",
+            "posix",
+        ]);
+        command
+            .arg("--sidecar")
+            .arg(self.directory.path().join("meta"))
+            .arg(self.directory.path().join("data"));
         match listening(command, self.port) {
             Ok(process) => self.process = Some(process),
             Err(e) => panic!("{e}"),
@@ -136,13 +166,26 @@ impl S3Server {
     /// Credentials that it accepts.
     pub fn secret(&self) -> SecretFiles {
         let allowed = format!("127.0.0.1:{}\n", self.port);
-        secret(self.directory.path(), "s3", &[("accessKeyId", Self::ACCESS_KEY), ("secretAccessKey", Self::SECRET_KEY), (ALLOWED_HOSTS, &allowed)])
+        secret(
+            self.directory.path(),
+            "s3",
+            &[
+                ("accessKeyId", Self::ACCESS_KEY),
+                ("secretAccessKey", Self::SECRET_KEY),
+                (ALLOWED_HOSTS, &allowed),
+            ],
+        )
     }
 
     /// Multipart uploads that were begun and neither finished nor aborted.
     pub fn unfinished_uploads(&self) -> usize {
         let root = self.directory.path().join("data").join(Self::BUCKET).join(".sgwtmp").join("multipart");
-        fs::read_dir(root).map_or(0, |objects| objects.flatten().map(|o| fs::read_dir(o.path()).map_or(0, |uploads| uploads.flatten().filter(|u| u.path().is_dir()).count())).sum())
+        fs::read_dir(root).map_or(0, |objects| {
+            objects
+                .flatten()
+                .map(|o| fs::read_dir(o.path()).map_or(0, |uploads| uploads.flatten().filter(|u| u.path().is_dir()).count()))
+                .sum()
+        })
     }
 }
 
@@ -184,7 +227,11 @@ impl Sshd {
     fn try_start() -> Result<Self, String> {
         account()?;
         let directory = tempfile::tempdir().map_err(|e| format!("could not make a directory: {e}"))?;
-        let mut server = Self { process: None, directory, port: free_port() };
+        let mut server = Self {
+            process: None,
+            directory,
+            port: free_port(),
+        };
         must("open the directory", fs::set_permissions(server.path(), fs::Permissions::from_mode(0o755)));
         for kind in ["ed25519", "rsa", "ecdsa"] {
             run("ssh-keygen", &["-q", "-t", kind, "-N", "", "-f", &server.file(&format!("host_{kind}"))])?;
@@ -193,7 +240,9 @@ impl Sshd {
         run("ssh-keygen", &["-q", "-t", "rsa", "-N", "", "-f", &server.file("user_rsa")])?;
         run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "open sesame", "-f", &server.file("user_locked")])?;
         run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &server.file("stranger")])?;
-        let keys: String = ["user.pub", "user_rsa.pub", "user_locked.pub"].map(|k| must("read a key", fs::read_to_string(server.file(k)))).concat();
+        let keys: String = ["user.pub", "user_rsa.pub", "user_locked.pub"]
+            .map(|k| must("read a key", fs::read_to_string(server.file(k))))
+            .concat();
         must("write the keys", fs::write(server.file("authorized_keys"), keys));
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {dir}/host_ed25519\nHostKey {dir}/host_rsa\nHostKey {dir}/host_ecdsa\nPidFile none\nUsePAM no\nStrictModes no\n\
@@ -227,7 +276,10 @@ impl Sshd {
     pub fn directory(&self, name: &str) -> String {
         let path = self.path().join(name);
         must("make a directory", fs::create_dir_all(&path));
-        must("give it away", run("chown", &[ACCOUNT, &path.display().to_string()]).map_err(std::io::Error::other));
+        must(
+            "give it away",
+            run("chown", &[ACCOUNT, &path.display().to_string()]).map_err(std::io::Error::other),
+        );
         path.display().to_string()
     }
 
@@ -244,7 +296,13 @@ impl Sshd {
 
     /// What a user would write to use it, at another port if there is something in between.
     pub fn options(&self, port: u16, directory: &str, auth: SftpAuth) -> SftpOptions {
-        SftpOptions { host: "127.0.0.1".to_owned(), port: Some(port), directory: directory.to_owned(), host_keys: vec![self.host_key("ed25519")], auth }
+        SftpOptions {
+            host: "127.0.0.1".to_owned(),
+            port: Some(port),
+            directory: directory.to_owned(),
+            host_keys: vec![self.host_key("ed25519")],
+            auth,
+        }
     }
 
     /// A Secret for it with more values.
@@ -277,7 +335,10 @@ fn account() -> Result<(), String> {
 
 fn try_account() -> Result<(), String> {
     if run("id", &["-u", ACCOUNT]).is_err() {
-        run("useradd", &["--system", "--no-create-home", "--home-dir", "/", "--shell", "/usr/sbin/nologin", ACCOUNT])?;
+        run(
+            "useradd",
+            &["--system", "--no-create-home", "--home-dir", "/", "--shell", "/usr/sbin/nologin", ACCOUNT],
+        )?;
     }
     run("sh", &["-c", &format!("echo '{ACCOUNT}:{PASSWORD}' | chpasswd")])
 }

@@ -26,8 +26,21 @@ struct Bench<'a> {
 impl Bench<'_> {
     async fn read(&self, text: &str, parameters: &[(&str, Bound)]) -> Result<Vec<RecordBatch>, SourceError> {
         let parameters = parameters.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
-        let access = Access { credentials: self.credentials, limits: &self.limits, time_zone: "UTC" };
-        let mut source = open(self.options, access, Query { text, parameters: &parameters, columns: &self.columns }).await?;
+        let access = Access {
+            credentials: self.credentials,
+            limits: &self.limits,
+            time_zone: "UTC",
+        };
+        let mut source = open(
+            self.options,
+            access,
+            Query {
+                text,
+                parameters: &parameters,
+                columns: &self.columns,
+            },
+        )
+        .await?;
         let schema = source.schema();
         let mut batches = Vec::new();
         while let Some(batch) = source.next().await? {
@@ -57,7 +70,12 @@ fn ids(batches: &[RecordBatch]) -> Vec<i64> {
 
 /// Runs the suite against a source that holds [`TABLE`].
 pub async fn suite(options: &SourceOptions, credentials: Option<&SecretFiles>) {
-    let mut bench = Bench { options, credentials, limits: SourceLimits::default(), columns: BTreeMap::new() };
+    let mut bench = Bench {
+        options,
+        credentials,
+        limits: SourceLimits::default(),
+        columns: BTreeMap::new(),
+    };
     must("probe", probe(options, credentials, &bench.limits).await);
 
     let all = "SELECT id, name FROM conformance ORDER BY id";
@@ -66,7 +84,10 @@ pub async fn suite(options: &SourceOptions, credentials: Option<&SecretFiles>) {
 
     bench.limits.batch_rows = Some(64);
     let batches = must("read in small batches", bench.read(all, &[]).await);
-    assert!(batches.iter().all(|b| b.num_rows() <= 64) && batches.len() == 16, "batches keep their bound of rows");
+    assert!(
+        batches.iter().all(|b| b.num_rows() <= 64) && batches.len() == 16,
+        "batches keep their bound of rows"
+    );
     assert_eq!(ids(&batches), expected);
     let names: Vec<Option<&str>> = batches.iter().flat_map(|b| b.column(1).as_string::<i32>().iter()).collect();
     assert_eq!(names[0], Some("name '1"));
@@ -74,12 +95,30 @@ pub async fn suite(options: &SourceOptions, credentials: Option<&SecretFiles>) {
 
     bench.limits.batch_bytes = crate::units::ByteSize::try_from("256".to_owned()).ok();
     let batches = must("read in batches of few bytes", bench.read(all, &[]).await);
-    assert!(batches.iter().all(|b| b.num_rows() <= 64) && batches.len() > 16, "batches keep their bound of bytes");
+    assert!(
+        batches.iter().all(|b| b.num_rows() <= 64) && batches.len() > 16,
+        "batches keep their bound of bytes"
+    );
     assert_eq!(ids(&batches), expected);
 
     let evil = Bound::String("x' OR '1'='1".into());
-    assert_eq!(ids(&must("bind", bench.read("SELECT id, name FROM conformance WHERE name = :n", &[("n", evil)]).await)), [0_i64; 0], "values are bound, not pasted");
-    let one = must("bind", bench.read("SELECT id, name FROM conformance WHERE name = :n AND id < :i ORDER BY id", &[("n", Bound::String("name '7".into())), ("i", Bound::Integer("900".into()))]).await);
+    assert_eq!(
+        ids(&must(
+            "bind",
+            bench.read("SELECT id, name FROM conformance WHERE name = :n", &[("n", evil)]).await
+        )),
+        [0_i64; 0],
+        "values are bound, not pasted"
+    );
+    let one = must(
+        "bind",
+        bench
+            .read(
+                "SELECT id, name FROM conformance WHERE name = :n AND id < :i ORDER BY id",
+                &[("n", Bound::String("name '7".into())), ("i", Bound::Integer("900".into()))],
+            )
+            .await,
+    );
     assert_eq!(ids(&one), [7]);
 
     for (text, code) in [
@@ -94,7 +133,12 @@ pub async fn suite(options: &SourceOptions, credentials: Option<&SecretFiles>) {
         let got = bench.code(text, &[]).await;
         assert!(code.split('|').any(|c| c == got), "{text}: {got}, not {code}");
     }
-    assert_eq!(bench.code("SELECT id FROM conformance WHERE id = :i", &[("i", Bound::Integer("1.5".into()))]).await, "ParameterInvalid");
+    assert_eq!(
+        bench
+            .code("SELECT id FROM conformance WHERE id = :i", &[("i", Bound::Integer("1.5".into()))])
+            .await,
+        "ParameterInvalid"
+    );
     bench.columns.insert("amount".into(), ColumnType::Decimal(vec![10, 2]));
     assert_eq!(bench.code(all, &[]).await, "ColumnMissing");
     bench.columns.clear();

@@ -23,7 +23,11 @@ pub async fn suite(store: &Store, run: &str) {
 }
 
 fn artifact(run: &str, name: &str) -> Key {
-    Key::Artifact { run: run.to_owned(), pod: "pod".to_owned(), name: name.to_owned() }
+    Key::Artifact {
+        run: run.to_owned(),
+        pod: "pod".to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 /// Bytes that differ in every block, so that a swapped or lost block is noticed.
@@ -45,15 +49,32 @@ async fn creates_once(store: &Store, run: &str) {
     assert_eq!(must("get", store.get(&key.to_string(), 100).await), None, "nothing is there yet");
     assert_eq!(must("create", store.create(&key, "first".into()).await), Created::New);
     assert_eq!(must("create", store.create(&key, "second".into()).await), Created::Existing);
-    assert_eq!(must("create", store.create(&key, "first".into()).await), Created::Existing, "the same bytes again are no new object");
-    assert_eq!(must("get", store.get(&key.to_string(), 100).await), Some(Bytes::from("first")), "the first one stays");
+    assert_eq!(
+        must("create", store.create(&key, "first".into()).await),
+        Created::Existing,
+        "the same bytes again are no new object"
+    );
+    assert_eq!(
+        must("get", store.get(&key.to_string(), 100).await),
+        Some(Bytes::from("first")),
+        "the first one stays"
+    );
 }
 
 async fn one_of_many_wins(store: &Store, run: &str) {
-    let key = Key::Claim { destination: run.to_owned(), remote: "/in/x".to_owned(), number: 1 };
+    let key = Key::Claim {
+        destination: run.to_owned(),
+        remote: "/in/x".to_owned(),
+        number: 1,
+    };
     let bodies: Vec<Bytes> = (0..16).map(|i| Bytes::from(format!("pod {i}"))).collect();
     let results = futures::future::join_all(bodies.iter().map(|body| store.create(&key, body.clone()))).await;
-    let winners: Vec<_> = results.into_iter().zip(&bodies).filter(|(r, _)| matches!(r, Ok(Created::New))).map(|(_, b)| b.clone()).collect();
+    let winners: Vec<_> = results
+        .into_iter()
+        .zip(&bodies)
+        .filter(|(r, _)| matches!(r, Ok(Created::New)))
+        .map(|(_, b)| b.clone())
+        .collect();
     assert_eq!(winners.len(), 1, "exactly one of 16 at once wins");
     assert_eq!(must("get", store.get(&key.to_string(), 100).await), winners.first().cloned());
 }
@@ -66,7 +87,11 @@ async fn reads_small_objects(store: &Store, run: &str) {
     assert_eq!(error, Some(Fault::ObjectTooLarge { max: 4 }));
     let empty = artifact(run, "empty");
     must("create", store.create(&empty, Bytes::new()).await);
-    assert_eq!(must("get", store.get(&empty.to_string(), 0).await), Some(Bytes::new()), "an empty object is an object");
+    assert_eq!(
+        must("get", store.get(&empty.to_string(), 0).await),
+        Some(Bytes::new()),
+        "an empty object is an object"
+    );
 }
 
 async fn streams_from_any_offset(store: &Store, run: &str) {
@@ -88,7 +113,11 @@ async fn streams_large_objects(store: &Store, run: &str) {
         for piece in content.chunks(1_000_003) {
             must("write", writer.write(Bytes::copy_from_slice(piece)).await);
         }
-        assert_eq!(must("get", store.stream(&key.to_string(), 0).await).map(|o| o.size), None, "nothing is visible before the end");
+        assert_eq!(
+            must("get", store.stream(&key.to_string(), 0).await).map(|o| o.size),
+            None,
+            "nothing is visible before the end"
+        );
         assert_eq!(must("finish", writer.finish().await), Created::New, "{size} bytes");
         let (found, bytes) = read(store, &key, 0).await.unwrap_or_default();
         assert!(found == size as u64 && bytes == content, "{size} bytes come back");
@@ -127,7 +156,11 @@ async fn any_name_is_a_key(store: &Store, run: &str) {
     for name in ["a b.csv", "ü€.csv", "a/b", "a%2Fb", "..", ".hidden", "a+b&c=d?e#f", "'\"<>\\"] {
         let key = artifact(run, name);
         assert_eq!(must("create", store.create(&key, Bytes::from(name.to_owned())).await), Created::New, "{name}");
-        assert_eq!(must("get", store.get(&key.to_string(), 100).await), Some(Bytes::from(name.to_owned())), "{name}");
+        assert_eq!(
+            must("get", store.get(&key.to_string(), 100).await),
+            Some(Bytes::from(name.to_owned())),
+            "{name}"
+        );
     }
 }
 

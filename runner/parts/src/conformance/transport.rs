@@ -42,9 +42,15 @@ async fn holds(transport: &dyn Transport, name: &RemoteName, content: &Bytes) ->
 
 async fn a_missing_directory_is_said(transport: &dyn Transport, directory: &str) {
     let missing = format!("{directory}/not-there");
-    assert_eq!(transport.probe(&missing).await.err().and_then(|e| e.fault().cloned()), Some(Fault::DirectoryMissing));
+    assert_eq!(
+        transport.probe(&missing).await.err().and_then(|e| e.fault().cloned()),
+        Some(Fault::DirectoryMissing)
+    );
     let inside = name(&missing, "a");
-    assert_eq!(transport.upload(&inside, body(&pattern(10))).await.err().and_then(|e| e.fault().cloned()), Some(Fault::DirectoryMissing));
+    assert_eq!(
+        transport.upload(&inside, body(&pattern(10))).await.err().and_then(|e| e.fault().cloned()),
+        Some(Fault::DirectoryMissing)
+    );
     assert_eq!(must("inspect", transport.inspect(&inside).await), None);
 }
 
@@ -61,7 +67,11 @@ async fn a_file_goes_there_whole(transport: &dyn Transport, directory: &str) {
 
 async fn any_size_and_name(transport: &dyn Transport, directory: &str) {
     for (i, size) in [0, 1, 32 << 10, (32 << 10) + 1, 20 << 20].into_iter().enumerate() {
-        let (temporary, last, content) = (name(directory, &format!(".größe {i}%2F.pod")), name(directory, &format!("größe {i}%2F'\"")), pattern(size));
+        let (temporary, last, content) = (
+            name(directory, &format!(".größe {i}%2F.pod")),
+            name(directory, &format!("größe {i}%2F'\"")),
+            pattern(size),
+        );
         assert_eq!(must("upload", transport.upload(&temporary, body(&content)).await), size as u64);
         assert!(holds(transport, &temporary, &content).await, "{size} bytes");
         must("commit", transport.commit(&temporary, &last).await);
@@ -75,7 +85,10 @@ async fn a_name_is_not_taken_twice(transport: &dyn Transport, directory: &str) {
     must("upload", transport.upload(&temporary, body(&first)).await);
     must("commit", transport.commit(&temporary, &last).await);
     must("upload", transport.upload(&temporary, body(&second)).await);
-    assert_eq!(transport.commit(&temporary, &last).await.err().and_then(|e| e.fault().cloned()), Some(Fault::NameTaken));
+    assert_eq!(
+        transport.commit(&temporary, &last).await.err().and_then(|e| e.fault().cloned()),
+        Some(Fault::NameTaken)
+    );
     assert!(holds(transport, &last, &first).await, "the first file stays");
     assert!(holds(transport, &temporary, &second).await, "so does what was not renamed");
 }
@@ -103,7 +116,10 @@ async fn what_is_not_there_is_said(transport: &dyn Transport, directory: &str) {
     let (missing, last) = (name(directory, ".missing.pod"), name(directory, "missing"));
     assert_eq!(must("inspect", transport.inspect(&missing).await), None);
     assert_eq!(must("digest", transport.digest(&missing).await), None);
-    assert_eq!(transport.commit(&missing, &last).await.err().and_then(|e| e.fault().cloned()), Some(Fault::Missing));
+    assert_eq!(
+        transport.commit(&missing, &last).await.err().and_then(|e| e.fault().cloned()),
+        Some(Fault::Missing)
+    );
     must("remove", transport.remove(&missing).await);
     must("upload", transport.upload(&missing, body(&pattern(10))).await);
     must("remove", transport.remove(&missing).await);
@@ -122,7 +138,10 @@ async fn an_upload_replaces_what_an_earlier_one_left(transport: &dyn Transport, 
 async fn a_stopped_body_stops_the_upload(transport: &dyn Transport, directory: &str) {
     let temporary = name(directory, ".stopped.pod");
     let broken = futures::stream::iter([Ok(pattern(200_000)), Err(Stopped)]).boxed();
-    assert_eq!(transport.upload(&temporary, broken).await.err().and_then(|e| e.fault().cloned()), Some(Fault::BodyStopped));
+    assert_eq!(
+        transport.upload(&temporary, broken).await.err().and_then(|e| e.fault().cloned()),
+        Some(Fault::BodyStopped)
+    );
     must("remove", transport.remove(&temporary).await);
     assert_eq!(must("inspect", transport.inspect(&temporary).await), None, "the receiver is still well");
 }

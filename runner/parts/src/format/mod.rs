@@ -1,9 +1,9 @@
 //! The files that regulators want. The registry of formats is the enum below; with feature
 //! `runtime`, [`encoder`] makes the member.
 
-pub mod csv;
 #[cfg(feature = "runtime")]
 mod contract;
+pub mod csv;
 #[cfg(feature = "runtime")]
 pub(crate) mod text;
 

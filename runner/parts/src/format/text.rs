@@ -40,7 +40,14 @@ impl<'a> Cells<'a> {
     pub(crate) fn knows(data_type: &DataType) -> bool {
         matches!(
             data_type,
-            DataType::Utf8 | DataType::Int64 | DataType::Decimal128(..) | DataType::Date32 | DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, _) | DataType::Boolean | DataType::Float32 | DataType::Float64
+            DataType::Utf8
+                | DataType::Int64
+                | DataType::Decimal128(..)
+                | DataType::Date32
+                | DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, _)
+                | DataType::Boolean
+                | DataType::Float32
+                | DataType::Float64
         )
     }
 
@@ -147,7 +154,11 @@ fn float(magnitude: f64, value: &(impl std::fmt::Display + std::fmt::LowerExp), 
     use std::fmt::Write as _;
     let magnitude = magnitude.abs();
     // Writing into memory cannot fail.
-    let _ = if magnitude == 0.0 || (1e-5..1e15).contains(&magnitude) { write!(out, "{value}") } else { write!(out, "{value:e}") };
+    let _ = if magnitude == 0.0 || (1e-5..1e15).contains(&magnitude) {
+        write!(out, "{value}")
+    } else {
+        write!(out, "{value:e}")
+    };
 }
 
 #[cfg(test)]
@@ -162,7 +173,15 @@ mod tests {
 
     #[test]
     fn decimals_are_exact() {
-        for (value, scale, text) in [(0, 0, "0"), (0, 2, "0.00"), (5, 2, "0.05"), (-5, 2, "-0.05"), (12_345, 2, "123.45"), (-100, 0, "-100"), (1, 38, "0.00000000000000000000000000000000000001")] {
+        for (value, scale, text) in [
+            (0, 0, "0"),
+            (0, 2, "0.00"),
+            (5, 2, "0.05"),
+            (-5, 2, "-0.05"),
+            (12_345, 2, "123.45"),
+            (-100, 0, "-100"),
+            (1, 38, "0.00000000000000000000000000000000000001"),
+        ] {
             assert_eq!(written(|out| decimal(value, scale, out)), text);
         }
         assert_eq!(written(|out| decimal(i128::from(u64::MAX) + 1, 3, out)), "18446744073709551.616");
@@ -171,10 +190,19 @@ mod tests {
 
     #[test]
     fn times_are_rfc_3339() {
-        for text in ["1970-01-01T00:00:00Z", "2026-03-02T05:06:07Z", "2026-03-02T05:06:07.000120Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59Z", "2024-02-29T12:00:00Z"] {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2026-03-02T05:06:07Z",
+            "2026-03-02T05:06:07.000120Z",
+            "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2024-02-29T12:00:00Z",
+        ] {
             let micros = text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
             assert_eq!(written(|out| instant(micros, out)), text);
         }
+        // Beyond jiff's last instant, not beyond ours.
+        assert_eq!(written(|out| instant(253_402_300_799_999_999, out)), "9999-12-31T23:59:59.999999Z");
     }
 
     proptest::proptest! {

@@ -108,7 +108,9 @@ impl Classified for RuleError {
             Self::ColumnMissing { column } => format!("add {column} to the query's columns, or correct the rule"),
             Self::ColumnNotText { column, .. } => format!("cast {column} to text in the query, or remove the rule"),
             Self::Regex { .. } => "correct the rule's regex".to_owned(),
-            Self::ScratchFull { columns, .. } => format!("order the query by {columns} and name these columns as the dataset's key: neighbours are then compared without scratch space"),
+            Self::ScratchFull { columns, .. } => {
+                format!("order the query by {columns} and name these columns as the dataset's key: neighbours are then compared without scratch space")
+            }
             Self::Scratch(_) => "it is tried again; if it stays so, check the nodes' disks".to_owned(),
         })
     }
@@ -116,5 +118,9 @@ impl Classified for RuleError {
 
 /// Position of a column.
 pub(super) fn position(schema: &Schema, column: &str) -> Result<usize, RuleError> {
-    schema.fields().iter().position(|f| f.name() == column).ok_or_else(|| RuleError::ColumnMissing { column: column.to_owned() })
+    schema
+        .fields()
+        .iter()
+        .position(|f| f.name() == column)
+        .ok_or_else(|| RuleError::ColumnMissing { column: column.to_owned() })
 }

@@ -33,7 +33,12 @@ pub struct Found<'a> {
 impl Violations {
     /// Nothing found yet by any of `rules` rules over the dataset.
     pub fn new(dataset: impl Into<String>, rules: usize) -> Self {
-        Self { dataset: dataset.into(), counts: vec![0; rules], lines: Vec::new(), sample: Vec::new() }
+        Self {
+            dataset: dataset.into(),
+            counts: vec![0; rules],
+            lines: Vec::new(),
+            sample: Vec::new(),
+        }
     }
 
     /// Violations of each rule.
@@ -58,13 +63,34 @@ impl Violations {
 
     /// For the rule with index `rule` and this `id`, over a batch that begins with row `first_row`. Rows that violate it
     /// are marked in `exclude`, when it excludes.
-    pub fn in_batch<'a>(&'a mut self, rule: usize, id: &'a str, keys: Option<&'a KeyColumns>, batch: (&'a RecordBatch, u64), exclude: Option<&'a mut [bool]>) -> Found<'a> {
-        Found { violations: self, rule, id, keys, batch: Some(batch), exclude }
+    pub fn in_batch<'a>(
+        &'a mut self,
+        rule: usize,
+        id: &'a str,
+        keys: Option<&'a KeyColumns>,
+        batch: (&'a RecordBatch, u64),
+        exclude: Option<&'a mut [bool]>,
+    ) -> Found<'a> {
+        Found {
+            violations: self,
+            rule,
+            id,
+            keys,
+            batch: Some(batch),
+            exclude,
+        }
     }
 
     /// For the rule with index `rule` and this `id`, after the last row.
     pub fn at_end<'a>(&'a mut self, rule: usize, id: &'a str) -> Found<'a> {
-        Found { violations: self, rule, id, keys: None, batch: None, exclude: None }
+        Found {
+            violations: self,
+            rule,
+            id,
+            keys: None,
+            batch: None,
+            exclude: None,
+        }
     }
 }
 
@@ -92,7 +118,9 @@ impl Found<'_> {
         let violations = &mut *self.violations;
         violations.counts[self.rule] += 1;
         if violations.sample.len() < SAMPLE {
-            violations.sample.push(serde_json::json!({"rule": self.id, "dataset": violations.dataset, "row": row, "columns": columns}));
+            violations
+                .sample
+                .push(serde_json::json!({"rule": self.id, "dataset": violations.dataset, "row": row, "columns": columns}));
         }
         let out = &mut violations.lines;
         out.extend_from_slice(b"{\"rule\":");

@@ -18,13 +18,19 @@ pub struct KeyColumns {
 impl KeyColumns {
     /// The columns `names` of `schema`.
     pub fn new(schema: &Schema, names: &[String]) -> Result<Self, RuleError> {
-        let columns = names.iter().map(|name| Ok((position(schema, name)?, name.clone()))).collect::<Result<_, RuleError>>()?;
+        let columns = names
+            .iter()
+            .map(|name| Ok((position(schema, name)?, name.clone())))
+            .collect::<Result<_, RuleError>>()?;
         Ok(Self { columns })
     }
 
     /// The first column whose values are not ordered as their bytes are: a number kept as text.
     pub fn unordered<'a>(&'a self, schema: &Schema) -> Option<&'a str> {
-        self.columns.iter().find(|(i, _)| schema.field(*i).metadata().contains_key(NUMBER_AS_TEXT)).map(|(_, name)| name.as_str())
+        self.columns
+            .iter()
+            .find(|(i, _)| schema.field(*i).metadata().contains_key(NUMBER_AS_TEXT))
+            .map(|(_, name)| name.as_str())
     }
 
     /// Appends the values of a row as bytes; such bytes compare as the values do, column by column, text by its bytes.
@@ -41,7 +47,9 @@ impl KeyColumns {
                 DataType::Int64 => signed(column.as_primitive::<Int64Type>().value(row), out),
                 DataType::Date32 => signed(i64::from(column.as_primitive::<Date32Type>().value(row)), out),
                 DataType::Timestamp(..) => signed(column.as_primitive::<TimestampMicrosecondType>().value(row), out),
-                DataType::Decimal128(..) => out.extend_from_slice(&(column.as_primitive::<Decimal128Type>().value(row).cast_unsigned() ^ (1 << 127)).to_be_bytes()),
+                DataType::Decimal128(..) => {
+                    out.extend_from_slice(&(column.as_primitive::<Decimal128Type>().value(row).cast_unsigned() ^ (1 << 127)).to_be_bytes())
+                }
                 DataType::Float32 => float(f64::from(column.as_primitive::<Float32Type>().value(row)), out),
                 DataType::Float64 => float(column.as_primitive::<Float64Type>().value(row), out),
                 // Sources give no other type.

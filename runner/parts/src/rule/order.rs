@@ -76,13 +76,29 @@ impl OrderCheck {
     /// For rows of `schema`, ordered by `key`.
     pub fn new(dataset: &str, schema: &Schema, key: &[String], nulls_first: bool) -> Result<Self, OrderError> {
         let keys = KeyColumns::new(schema, key).map_err(|e| match e {
-            RuleError::ColumnMissing { column } => OrderError::ColumnMissing { dataset: dataset.to_owned(), column },
-            _ => OrderError::ColumnMissing { dataset: dataset.to_owned(), column: key.join(", ") },
+            RuleError::ColumnMissing { column } => OrderError::ColumnMissing {
+                dataset: dataset.to_owned(),
+                column,
+            },
+            _ => OrderError::ColumnMissing {
+                dataset: dataset.to_owned(),
+                column: key.join(", "),
+            },
         })?;
         if let Some(column) = keys.unordered(schema) {
-            return Err(OrderError::NotComparable { dataset: dataset.to_owned(), column: column.to_owned() });
+            return Err(OrderError::NotComparable {
+                dataset: dataset.to_owned(),
+                column: column.to_owned(),
+            });
         }
-        Ok(Self { keys, columns: key.join(", "), dataset: dataset.to_owned(), nulls_first, last: Vec::new(), current: Vec::new() })
+        Ok(Self {
+            keys,
+            columns: key.join(", "),
+            dataset: dataset.to_owned(),
+            nulls_first,
+            last: Vec::new(),
+            current: Vec::new(),
+        })
     }
 
     /// Checks the rows of a batch that begins with row `first_row`.
@@ -92,7 +108,11 @@ impl OrderCheck {
             self.keys.write_ordered(batch, row, self.nulls_first, &mut self.current);
             // Before the first row `last` is empty, and smaller than any key.
             if self.current < self.last {
-                return Err(OrderError::Unordered { dataset: self.dataset.clone(), columns: self.columns.clone(), row: first_row + row as u64 });
+                return Err(OrderError::Unordered {
+                    dataset: self.dataset.clone(),
+                    columns: self.columns.clone(),
+                    row: first_row + row as u64,
+                });
             }
             std::mem::swap(&mut self.current, &mut self.last);
         }

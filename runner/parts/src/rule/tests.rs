@@ -22,18 +22,35 @@ fn rows(ids: &[Option<&str>], numbers: &[Option<i64>]) -> RecordBatch {
 fn run(options: &RuleOptions, batch: &RecordBatch, ordered_by: &[String], cut: usize, bytes: u64) -> Result<(Vec<u64>, String), RuleError> {
     let scratch = tempfile::tempdir().unwrap();
     let directory = scratch.path().join("unique");
-    let mut rule = build(options, &batch.schema(), ordered_by, Scratch { directory: directory.clone(), bytes })?;
+    let mut rule = build(
+        options,
+        &batch.schema(),
+        ordered_by,
+        Scratch {
+            directory: directory.clone(),
+            bytes,
+        },
+    )?;
     let keys = KeyColumns::new(&batch.schema(), &["id".to_owned()])?;
     let mut violations = Violations::new("t", 1);
     for (start, length) in [(0, cut), (cut, batch.num_rows() - cut)] {
-        let part = Batch { rows: batch.slice(start, length), first_row: start as u64 + 1 };
+        let part = Batch {
+            rows: batch.slice(start, length),
+            first_row: start as u64 + 1,
+        };
         let mut exclude = vec![false; length];
-        rule.check(&part, &mut violations.in_batch(0, "R", Some(&keys), (&part.rows, part.first_row), Some(&mut exclude)))?;
+        rule.check(
+            &part,
+            &mut violations.in_batch(0, "R", Some(&keys), (&part.rows, part.first_row), Some(&mut exclude)),
+        )?;
     }
     rule.finish(&mut violations.at_end(0, "R"))?;
     assert!(!directory.exists(), "the scratch directory is left clean");
     let lines = String::from_utf8(violations.take_lines()).unwrap();
-    let mut found: Vec<u64> = lines.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["row"].as_u64().unwrap()).collect();
+    let mut found: Vec<u64> = lines
+        .lines()
+        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["row"].as_u64().unwrap())
+        .collect();
     found.sort_unstable();
     assert_eq!(violations.counts(), [found.len() as u64]);
     Ok((found, lines))
@@ -41,10 +58,20 @@ fn run(options: &RuleOptions, batch: &RecordBatch, ordered_by: &[String], cut: u
 
 #[test]
 fn rules_find_the_rows_they_must() {
-    let batch = rows(&[Some("A1"), None, Some("b2"), Some("A1"), Some("A1x"), None], &[Some(1), Some(2), None, Some(1), Some(5), Some(2)]);
-    let not_null = RuleOptions::NotNull(NotNullOptions { columns: vec!["id".into(), "n".into()] });
-    let pattern = RuleOptions::Pattern(PatternOptions { column: "id".into(), regex: "[A-Z][0-9]".into() });
-    let unique = RuleOptions::Unique(UniqueOptions { columns: vec!["id".into(), "n".into()] });
+    let batch = rows(
+        &[Some("A1"), None, Some("b2"), Some("A1"), Some("A1x"), None],
+        &[Some(1), Some(2), None, Some(1), Some(5), Some(2)],
+    );
+    let not_null = RuleOptions::NotNull(NotNullOptions {
+        columns: vec!["id".into(), "n".into()],
+    });
+    let pattern = RuleOptions::Pattern(PatternOptions {
+        column: "id".into(),
+        regex: "[A-Z][0-9]".into(),
+    });
+    let unique = RuleOptions::Unique(UniqueOptions {
+        columns: vec!["id".into(), "n".into()],
+    });
     for cut in 0..=6 {
         assert_eq!(run(&not_null, &batch, &[], cut, 1 << 20).unwrap().0, [2, 3, 6]);
         // As a whole: `A1x` only begins well. An absent value passes.
@@ -68,10 +95,18 @@ fn neighbours_are_compared_when_the_rows_are_ordered() {
 fn a_line_says_where_and_which() {
     let batch = rows(&[Some("x\"y"), Some("z")], &[None, Some(1)]);
     let not_null = RuleOptions::NotNull(NotNullOptions { columns: vec!["n".into()] });
-    assert_eq!(run(&not_null, &batch, &[], 0, 0).unwrap().1, "{\"rule\":\"R\",\"dataset\":\"t\",\"row\":1,\"columns\":[\"n\"],\"key\":{\"id\":\"x\\\"y\"}}\n");
+    assert_eq!(
+        run(&not_null, &batch, &[], 0, 0).unwrap().1,
+        "{\"rule\":\"R\",\"dataset\":\"t\",\"row\":1,\"columns\":[\"n\"],\"key\":{\"id\":\"x\\\"y\"}}\n"
+    );
     let twice = rows(&[Some("a"), Some("a")], &[None, None]);
-    let unique = RuleOptions::Unique(UniqueOptions { columns: vec!["id".into(), "n".into()] });
-    assert_eq!(run(&unique, &twice, &[], 0, 1 << 20).unwrap().1, "{\"rule\":\"R\",\"dataset\":\"t\",\"row\":2,\"columns\":[\"id\",\"n\"],\"sameAs\":1,\"key\":[\"a\",null]}\n");
+    let unique = RuleOptions::Unique(UniqueOptions {
+        columns: vec!["id".into(), "n".into()],
+    });
+    assert_eq!(
+        run(&unique, &twice, &[], 0, 1 << 20).unwrap().1,
+        "{\"rule\":\"R\",\"dataset\":\"t\",\"row\":2,\"columns\":[\"id\",\"n\"],\"sameAs\":1,\"key\":[\"a\",null]}\n"
+    );
 }
 
 #[test]
@@ -79,8 +114,26 @@ fn what_cannot_be_judged_says_why() {
     let batch = rows(&[Some("a"), Some("b")], &[Some(1), Some(2)]);
     let code = |options: RuleOptions, bytes| run(&options, &batch, &[], 0, bytes).map_err(|e| e.code()).unwrap_err();
     assert_eq!(code(RuleOptions::NotNull(NotNullOptions { columns: vec!["nope".into()] }), 0), "ColumnMissing");
-    assert_eq!(code(RuleOptions::Pattern(PatternOptions { column: "n".into(), regex: "1".into() }), 0), "ColumnNotText");
-    assert_eq!(code(RuleOptions::Pattern(PatternOptions { column: "id".into(), regex: "(".into() }), 0), "RegexInvalid");
+    assert_eq!(
+        code(
+            RuleOptions::Pattern(PatternOptions {
+                column: "n".into(),
+                regex: "1".into()
+            }),
+            0
+        ),
+        "ColumnNotText"
+    );
+    assert_eq!(
+        code(
+            RuleOptions::Pattern(PatternOptions {
+                column: "id".into(),
+                regex: "(".into()
+            }),
+            0
+        ),
+        "RegexInvalid"
+    );
     assert_eq!(code(RuleOptions::Unique(UniqueOptions { columns: vec!["id".into()] }), 20), "ScratchFull");
 }
 
@@ -89,7 +142,10 @@ fn a_dataset_out_of_order_is_refused() {
     let check = |ids: &[Option<&str>], cut: usize| {
         let batch = rows(ids, &vec![None; ids.len()]);
         let mut order = OrderCheck::new("t", &batch.schema(), &["id".to_owned()], false).unwrap();
-        order.check(&batch.slice(0, cut), 1).and_then(|()| order.check(&batch.slice(cut, ids.len() - cut), cut as u64 + 1)).map_err(|e| e.to_string())
+        order
+            .check(&batch.slice(0, cut), 1)
+            .and_then(|()| order.check(&batch.slice(cut, ids.len() - cut), cut as u64 + 1))
+            .map_err(|e| e.to_string())
     };
     for cut in 0..=3 {
         assert_eq!(check(&[Some("TX-2"), Some("TX1"), Some("TX1")], cut), Ok(()));

@@ -224,9 +224,13 @@ impl Classified for SourceError {
             Self::CredentialsMissing { .. } => "name a Secret in the connector's credentialsRef".to_owned(),
             Self::HostUnknown { host, .. } => format!("check the connector's host: the name {host} does not resolve from where the run runs"),
             Self::ConnectionRefused { address, .. } => format!("check that the database listens at {address} and that network policies let the run reach it"),
-            Self::ConnectTimeout { address, .. } => format!("check that firewalls and network policies let the run reach {address}, or raise the connector's limits.connectTimeout"),
+            Self::ConnectTimeout { address, .. } => {
+                format!("check that firewalls and network policies let the run reach {address}, or raise the connector's limits.connectTimeout")
+            }
             Self::TlsFailed { .. } => "check the connector's tls: mode and caKey must fit the server's certificate".to_owned(),
-            Self::PasswordRefused { .. } => "check keys username and password of the connector's Secret, and the server's pg_hba rules for this client".to_owned(),
+            Self::PasswordRefused { .. } => {
+                "check keys username and password of the connector's Secret, and the server's pg_hba rules for this client".to_owned()
+            }
             Self::DatabaseMissing { .. } => "check the connector's database".to_owned(),
             Self::ServerUnavailable { .. } => "it is tried again; if it stays so, check the server's state and its connection limit".to_owned(),
             Self::QueryNotSingle => "write exactly one SELECT statement, and one dataset for each query".to_owned(),
@@ -238,7 +242,9 @@ impl Classified for SourceError {
             Self::ColumnDeclaration { column, .. } => format!("correct or remove `columns.{column}` of the dataset"),
             Self::PermissionDenied { .. } => "grant SELECT on it to the connector's account".to_owned(),
             Self::FirstRowTimeout { .. } => "make the query faster, for example by an index, or raise the connector's limits.firstRowTimeout".to_owned(),
-            Self::StatementTimeout { .. } => "make the query faster or its result smaller, or raise the connector's limits.statementTimeout; a slow store counts too".to_owned(),
+            Self::StatementTimeout { .. } => {
+                "make the query faster or its result smaller, or raise the connector's limits.statementTimeout; a slow store counts too".to_owned()
+            }
             Self::ConnectionLost { .. } => "it is tried again; if it stays so, check the server's log and what cuts long connections".to_owned(),
             Self::SerializationFailure { .. } => "it is tried again; on a replica, a longer max_standby_streaming_delay helps".to_owned(),
             Self::ValueOutOfRange { column, .. } => format!("correct the row in the source, or declare or cast {column} so that every value fits"),

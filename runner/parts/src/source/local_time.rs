@@ -1,11 +1,13 @@
 //! Times without a zone, read in the connector's time zone. An offset is asked for once and kept while it holds.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Span, Timestamp};
 
 /// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
+/// Microseconds in a day.
+const DAY: i64 = 86_400 * SECOND;
 /// 0001-01-01T00:00:00Z in microseconds since 1970.
 pub(crate) const MIN_MICROS: i64 = -62_135_596_800 * SECOND;
 /// 9999-12-31T23:59:59.999999Z in microseconds since 1970.
@@ -31,7 +33,12 @@ impl LocalTime {
     /// Local time in the IANA zone `name`.
     pub(crate) fn new(name: &str) -> Option<Self> {
         let zone = if name == "UTC" { TimeZone::UTC } else { TimeZone::get(name).ok()? };
-        Some(Self { zone, from: 0, until: 0, offset: 0 })
+        Some(Self {
+            zone,
+            from: 0,
+            until: 0,
+            offset: 0,
+        })
     }
 
     /// The instant of `local`, both in microseconds since 1970.
@@ -59,18 +66,47 @@ impl LocalTime {
 
     fn keep(&mut self, instant: i64, offset: i64) {
         let Ok(at) = Timestamp::from_microsecond(instant) else { return };
-        let before = self.zone.preceding(at).next().map_or(MIN_MICROS, |t| t.timestamp().as_microsecond() + offset + MARGIN);
-        let after = self.zone.following(at).next().map_or(MAX_MICROS, |t| t.timestamp().as_microsecond() + offset - MARGIN);
+        let before = self
+            .zone
+            .preceding(at)
+            .next()
+            .map_or(MIN_MICROS, |t| t.timestamp().as_microsecond() + offset + MARGIN);
+        let after = self
+            .zone
+            .following(at)
+            .next()
+            .map_or(MAX_MICROS, |t| t.timestamp().as_microsecond() + offset - MARGIN);
         (self.from, self.until, self.offset) = (before, after, offset);
     }
 }
 
 fn in_range(instant: i64) -> Result<i64, &'static str> {
-    if (MIN_MICROS..=MAX_MICROS).contains(&instant) { Ok(instant) } else { Err("is a time outside the years 1 to 9999") }
+    if (MIN_MICROS..=MAX_MICROS).contains(&instant) {
+        Ok(instant)
+    } else {
+        Err("is a time outside the years 1 to 9999")
+    }
 }
 
+/// The local time that is so many microseconds after 1970 began there. Not by way of an instant: those of jiff end two
+/// days before the year 9999 does, and `9999-12-31` stands for "never" in many a table.
 fn civil(micros: i64) -> Option<DateTime> {
-    Some(Timestamp::from_microsecond(micros).ok()?.to_zoned(TimeZone::UTC).datetime())
+    let date = Date::constant(1970, 1, 1)
+        .checked_add(Span::new().try_days(micros.div_euclid(DAY)).ok()?)
+        .ok()?;
+    let in_day = micros.rem_euclid(DAY);
+    let part = |unit: i64, count: i64| i8::try_from(in_day / unit % count).ok();
+    let nanoseconds = i32::try_from(in_day % SECOND * 1000).ok()?;
+    let time = Time::new(part(3600 * SECOND, 24)?, part(60 * SECOND, 60)?, part(SECOND, 60)?, nanoseconds).ok()?;
+    Some(date.to_datetime(time))
+}
+
+/// The opposite: microseconds of a local time since 1970 began there, finer parts cut off.
+pub(crate) fn local_micros(local: DateTime) -> i64 {
+    let days = i64::from((local.date() - Date::constant(1970, 1, 1)).get_days());
+    let time = local.time();
+    let seconds = (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
+    days * DAY + seconds * SECOND + i64::from(time.subsec_nanosecond() / 1000)
 }
 
 #[cfg(test)]
@@ -99,6 +135,9 @@ mod tests {
         ] {
             assert_eq!(berlin.instant(micros(local)), Ok(micros(instant)), "{local}");
         }
+        // Beyond jiff's last instant.
+        assert_eq!(berlin.instant(MAX_MICROS), Ok(MAX_MICROS - 3600 * SECOND));
+        assert!(berlin.instant(MIN_MICROS).is_err(), "the year 0 in UTC");
         assert!(berlin.instant(micros("2026-03-29T02:30:00Z")).is_err(), "a time that does not exist");
         assert!(berlin.instant(MAX_MICROS + 1).is_err());
         assert!(LocalTime::new("Europe/Atlantis").is_none());
@@ -114,6 +153,13 @@ mod tests {
             let fresh = LocalTime::new("America/New_York").unwrap().instant(local);
             assert_eq!(kept.instant(local), fresh, "{local}");
             local += 7 * 3600 * SECOND;
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn local_times_are_counted_there_and_back(micros in MIN_MICROS..=MAX_MICROS) {
+            proptest::prop_assert_eq!(local_micros(civil(micros).unwrap()), micros);
         }
     }
 

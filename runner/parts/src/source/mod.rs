@@ -15,10 +15,10 @@ mod placeholders;
 mod stream;
 
 pub use bound::Bound;
-#[cfg(feature = "check")]
-pub use placeholders::names as placeholder_names;
 #[cfg(feature = "runtime")]
 pub use error::SourceError;
+#[cfg(feature = "check")]
+pub use placeholders::names as placeholder_names;
 #[cfg(feature = "runtime")]
 pub use stream::{Access, NUMBER_AS_TEXT, Query, Source, open, probe};
 

@@ -47,7 +47,13 @@ pub(crate) fn number(text: &str, sign: char) -> Numbered {
             }
             // What follows up to the next byte of interest is copied whole; all of them are ASCII, so this cuts
             // between characters.
-            _ => at + 1 + bytes[at + 1..].iter().position(|b| matches!(b, b'\'' | b'"' | b'-' | b'/' | b'$' | b':')).unwrap_or(bytes.len() - at - 1),
+            _ => {
+                at + 1
+                    + bytes[at + 1..]
+                        .iter()
+                        .position(|b| matches!(b, b'\'' | b'"' | b'-' | b'/' | b'$' | b':'))
+                        .unwrap_or(bytes.len() - at - 1)
+            }
         };
         let end = end.min(bytes.len());
         out.push_str(&text[at..end]);
@@ -112,7 +118,10 @@ fn comment(bytes: &[u8]) -> usize {
 
 /// Length of a `$tag$ … $tag$` text, or 1 when there is none here.
 fn dollar_quoted(bytes: &[u8]) -> usize {
-    let tag = bytes[1..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_' || !b.is_ascii()).count();
+    let tag = bytes[1..]
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_' || !b.is_ascii())
+        .count();
     if bytes.get(tag + 1) != Some(&b'$') || (tag > 0 && bytes[1].is_ascii_digit()) {
         return 1;
     }
@@ -129,7 +138,11 @@ mod tests {
         for (text, expected, names) in [
             ("select 1", "select 1", &[][..]),
             ("select :a, :b, :a", "select $1, $2, $1", &["a", "b"]),
-            ("where t >= :period_start and t < :period_end", "where t >= $1 and t < $2", &["period_start", "period_end"]),
+            (
+                "where t >= :period_start and t < :period_end",
+                "where t >= $1 and t < $2",
+                &["period_start", "period_end"],
+            ),
             ("select :a::date, x::text", "select $1::date, x::text", &["a"]),
             ("select ':a', \":a\", 'it''s :a'", "select ':a', \":a\", 'it''s :a'", &[]),
             (r"select E'\':a', :b", r"select E'\':a', $1", &["b"]),

@@ -54,8 +54,21 @@ pub async fn open(options: &SourceOptions, access: Access<'_>, query: Query<'_>)
 /// Logs in, begins a read-only transaction and selects 1.
 pub async fn probe(options: &SourceOptions, credentials: Option<&SecretFiles>, limits: &SourceLimits) -> Result<(), SourceError> {
     let (parameters, columns) = (BTreeMap::new(), BTreeMap::new());
-    let access = Access { credentials, limits, time_zone: "UTC" };
-    let mut source = open(options, access, Query { text: "SELECT 1 AS one", parameters: &parameters, columns: &columns }).await?;
+    let access = Access {
+        credentials,
+        limits,
+        time_zone: "UTC",
+    };
+    let mut source = open(
+        options,
+        access,
+        Query {
+            text: "SELECT 1 AS one",
+            parameters: &parameters,
+            columns: &columns,
+        },
+    )
+    .await?;
     while source.next().await?.is_some() {}
     Ok(())
 }
@@ -70,7 +83,10 @@ pub(crate) fn timestamp_type() -> DataType {
 
 /// The values of `names`, each checked to be what it says.
 pub(super) fn bound_values<'a>(names: &[String], parameters: &'a BTreeMap<String, Bound>) -> Result<Vec<&'a Bound>, SourceError> {
-    let invalid = |name: &String, reason: &str| SourceError::ParameterInvalid { name: name.clone(), reason: reason.to_owned() };
+    let invalid = |name: &String, reason: &str| SourceError::ParameterInvalid {
+        name: name.clone(),
+        reason: reason.to_owned(),
+    };
     let mut values = Vec::with_capacity(names.len());
     for name in names {
         let value = parameters.get(name).ok_or_else(|| invalid(name, "the report declares no such parameter"))?;
@@ -103,10 +119,24 @@ mod tests {
     #[test]
     fn values_are_what_they_say() {
         let wrong = |value: Bound| bound_values(&["a".to_owned()], &BTreeMap::from([("a".to_owned(), value)])).is_err();
-        for good in [Bound::Integer("-5".into()), Bound::Decimal("1.50".into()), Bound::Date("2026-03-02".into()), Bound::DateTime("2026-03-02T00:00:00Z".into()), Bound::Boolean(true), Bound::String("x' or 1=1".into())] {
+        for good in [
+            Bound::Integer("-5".into()),
+            Bound::Decimal("1.50".into()),
+            Bound::Date("2026-03-02".into()),
+            Bound::DateTime("2026-03-02T00:00:00Z".into()),
+            Bound::Boolean(true),
+            Bound::String("x' or 1=1".into()),
+        ] {
             assert!(!wrong(good.clone()), "{good:?}");
         }
-        for bad in [Bound::Integer("5.0".into()), Bound::Decimal("1e5".into()), Bound::Decimal(".".into()), Bound::Date("2026-02-30".into()), Bound::DateTime("2026-03-02T00:00:00".into()), Bound::String("a\0".into())] {
+        for bad in [
+            Bound::Integer("5.0".into()),
+            Bound::Decimal("1e5".into()),
+            Bound::Decimal(".".into()),
+            Bound::Date("2026-02-30".into()),
+            Bound::DateTime("2026-03-02T00:00:00".into()),
+            Bound::String("a\0".into()),
+        ] {
             assert!(wrong(bad.clone()), "{bad:?}");
         }
         assert!(bound_values(&["b".to_owned()], &BTreeMap::new()).is_err());

@@ -29,7 +29,9 @@ impl Directory {
         if prefix.split('/').any(|part| part == "..") {
             return Err(StoreError::new(format!("use prefix {prefix}"), Fault::BadKey, None));
         }
-        Ok(Self { root: Path::new(&options.path).join(prefix.trim_start_matches('/')) })
+        Ok(Self {
+            root: Path::new(&options.path).join(prefix.trim_start_matches('/')),
+        })
     }
 
     pub(super) async fn create(&self, path: &str, body: Bytes) -> Result<Created, StoreError> {
@@ -63,10 +65,14 @@ impl Directory {
     pub(super) async fn stream(&self, path: &str, offset: u64) -> Result<Option<ObjectStream>, StoreError> {
         let action = format!("read {path}");
         let failed = |e| StoreError::io(action.clone(), e);
-        let Some(mut file) = present(tokio::fs::File::open(self.root.join(path)).await).map_err(failed)? else { return Ok(None) };
+        let Some(mut file) = present(tokio::fs::File::open(self.root.join(path)).await).map_err(failed)? else {
+            return Ok(None);
+        };
         let size = file.metadata().await.map_err(failed)?.len();
         file.seek(io::SeekFrom::Start(offset)).await.map_err(failed)?;
-        let body = tokio_util::io::ReaderStream::with_capacity(file, BLOCK).map_err(move |e| StoreError::io(action.clone(), e)).boxed();
+        let body = tokio_util::io::ReaderStream::with_capacity(file, BLOCK)
+            .map_err(move |e| StoreError::io(action.clone(), e))
+            .boxed();
         Ok(Some(ObjectStream { size, body }))
     }
 
@@ -77,7 +83,12 @@ impl Directory {
         let temporary = blocking(action.clone(), move || temporary(&wanted)).await?;
         let mut file = tokio::fs::File::create_new(&temporary).await.map_err(failed)?;
         file.set_max_buf_size(BLOCK);
-        Ok(FileWriter { file: Some(file), temporary: Temporary(temporary), target, action })
+        Ok(FileWriter {
+            file: Some(file),
+            temporary: Temporary(temporary),
+            target,
+            action,
+        })
     }
 
     pub(super) async fn remove(&self, path: &str) -> Result<(), StoreError> {
@@ -112,7 +123,9 @@ impl FileWriter {
 
     pub(super) async fn finish(mut self) -> Result<Created, StoreError> {
         let failed = |e| StoreError::io(self.action.clone(), e);
-        let Some(mut file) = self.file.take() else { return Err(StoreError::new(self.action.clone(), Fault::Unexpected, None)) };
+        let Some(mut file) = self.file.take() else {
+            return Err(StoreError::new(self.action.clone(), Fault::Unexpected, None));
+        };
         file.flush().await.map_err(failed)?;
         file.sync_all().await.map_err(failed)?;
         let (temporary, target) = (self.temporary.0.clone(), self.target.clone());

@@ -96,7 +96,11 @@ pub enum Fault {
 
 impl StoreError {
     pub(super) fn new(action: impl Into<String>, fault: Fault, cause: impl Into<Option<Cause>>) -> Self {
-        Self::Failed { action: action.into(), fault, cause: cause.into() }
+        Self::Failed {
+            action: action.into(),
+            fault,
+            cause: cause.into(),
+        }
     }
 
     /// What is the matter; `None` when the Secret is.
@@ -109,7 +113,10 @@ impl StoreError {
 
     /// Whether a request that ended like this may nevertheless have been carried out.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(self.fault(), Some(Fault::Timeout | Fault::ConnectionLost | Fault::ServerError | Fault::Unexpected))
+        matches!(
+            self.fault(),
+            Some(Fault::Timeout | Fault::ConnectionLost | Fault::ServerError | Fault::Unexpected)
+        )
     }
 
     /// The error of a file operation.
@@ -216,7 +223,9 @@ impl Classified for StoreError {
                 | Fault::CertificateRefused
                 | Fault::CaUnreadable
                 | Fault::NoConditionalWrites => Class::Config,
-                Fault::HostUnknown | Fault::ConnectionRefused | Fault::Timeout | Fault::ConnectionLost | Fault::ServerError | Fault::DiskFull => Class::Transient,
+                Fault::HostUnknown | Fault::ConnectionRefused | Fault::Timeout | Fault::ConnectionLost | Fault::ServerError | Fault::DiskFull => {
+                    Class::Transient
+                }
                 Fault::ObjectTooLarge { .. } | Fault::BadKey | Fault::Changed | Fault::Unexpected => Class::Internal,
             },
         }
@@ -287,7 +296,10 @@ mod tests {
         for (inner, fault) in [
             (io::Error::from(io::ErrorKind::ConnectionRefused), Fault::ConnectionRefused),
             (io::Error::from(io::ErrorKind::TimedOut), Fault::Timeout),
-            (io::Error::other("failed to lookup address information: Name or service not known"), Fault::HostUnknown),
+            (
+                io::Error::other("failed to lookup address information: Name or service not known"),
+                Fault::HostUnknown,
+            ),
             (io::Error::other("invalid peer certificate: UnknownIssuer"), Fault::CertificateRefused),
             (io::Error::from(io::ErrorKind::ConnectionReset), Fault::ConnectionLost),
         ] {

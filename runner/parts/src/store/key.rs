@@ -110,11 +110,31 @@ mod tests {
         let run = "r".to_owned();
         let pod = "p".to_owned();
         for (key, path) in [
-            (Key::Artifact { run: run.clone(), pod: pod.clone(), name: "a b.csv".into() }, "runs/r/p/artifacts/a%20b.csv"),
+            (
+                Key::Artifact {
+                    run: run.clone(),
+                    pod: pod.clone(),
+                    name: "a b.csv".into(),
+                },
+                "runs/r/p/artifacts/a%20b.csv",
+            ),
             (Key::Manifest { run: run.clone() }, "runs/r/manifest.json"),
             (Key::LogChunk { run, pod, chunk: 7 }, "runs/r/p/log/000007.jsonl"),
-            (Key::Claim { destination: "d".into(), remote: "/in/x.csv".into(), number: 1 }, "deliveries/d/%2Fin%2Fx.csv/claim-0001"),
-            (Key::Receipt { destination: "d".into(), remote: "../x".into() }, "deliveries/d/%2E.%2Fx/receipt"),
+            (
+                Key::Claim {
+                    destination: "d".into(),
+                    remote: "/in/x.csv".into(),
+                    number: 1,
+                },
+                "deliveries/d/%2Fin%2Fx.csv/claim-0001",
+            ),
+            (
+                Key::Receipt {
+                    destination: "d".into(),
+                    remote: "../x".into(),
+                },
+                "deliveries/d/%2E.%2Fx/receipt",
+            ),
         ] {
             assert_eq!(key.to_string(), path);
         }

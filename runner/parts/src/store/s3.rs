@@ -56,9 +56,18 @@ impl S3 {
             }
             context = context.with_trust_store(tls::TrustStore::empty().with_pem_certificate(pem));
         }
-        let context = context.build().map_err(|e| StoreError::new(format!("use bucket {}", options.bucket), Fault::CaUnreadable, Some(e.into())))?;
-        let http = aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)).tls_context(context).build_https();
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ATTEMPT).operation_attempt_timeout(ATTEMPT).build();
+        let context = context
+            .build()
+            .map_err(|e| StoreError::new(format!("use bucket {}", options.bucket), Fault::CaUnreadable, Some(e.into())))?;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+            .tls_context(context)
+            .build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .read_timeout(ATTEMPT)
+            .operation_attempt_timeout(ATTEMPT)
+            .build();
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(options.region.clone()))
@@ -125,7 +134,14 @@ impl S3 {
 
     async fn put_if_absent(&self, path: &str, body: Bytes) -> Result<Answered, StoreError> {
         let length = i64::try_from(body.len()).unwrap_or(i64::MAX);
-        let request = self.client.put_object().bucket(&self.bucket).key(self.key(path)).if_none_match("*").content_length(length).body(ByteStream::new(SdkBody::from(body)));
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.key(path))
+            .if_none_match("*")
+            .content_length(length)
+            .body(ByteStream::new(SdkBody::from(body)));
         let mut request = request.customize().config_override(Config::builder().retry_config(RetryConfig::disabled()));
         if !self.sign_payload {
             request = request.disable_payload_signing();
@@ -167,7 +183,10 @@ impl S3 {
 
     /// The empty rest of an object whose end, or more, was asked for.
     async fn end(&self, path: &str) -> Result<Option<ObjectStream>, StoreError> {
-        Ok(self.size(path).await?.map(|size| ObjectStream { size, body: futures::stream::empty().boxed() }))
+        Ok(self.size(path).await?.map(|size| ObjectStream {
+            size,
+            body: futures::stream::empty().boxed(),
+        }))
     }
 
     pub(super) async fn size(&self, path: &str) -> Result<Option<u64>, StoreError> {

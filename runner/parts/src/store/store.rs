@@ -64,7 +64,13 @@ impl Store {
         credentials.allow(&host, port)?;
         let (access, secret) = (credentials.get(ACCESS_KEY)?, credentials.get(SECRET_KEY)?);
         let authority = s3.ca_key.as_deref().map(|key| credentials.get(key)).transpose()?;
-        Ok(Self(Member::S3(S3::new(s3, access.expose(), secret.expose(), authority.as_ref().map(|a| a.expose()), prefix)?)))
+        Ok(Self(Member::S3(S3::new(
+            s3,
+            access.expose(),
+            secret.expose(),
+            authority.as_ref().map(|a| a.expose()),
+            prefix,
+        )?)))
     }
 
     /// The same with keys that the caller got elsewhere. A store with a certificate authority of its own needs
@@ -182,7 +188,11 @@ impl Writer {
 /// Refuses what is not spelled as [`Key`] spells it: paths come back from manifests, databases and requests.
 fn check(path: &str) -> Result<(), StoreError> {
     let segment = |s: &str| !s.is_empty() && !s.starts_with('.') && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-%".contains(&b));
-    if path.len() <= 1024 && path.split('/').all(segment) { Ok(()) } else { Err(StoreError::new("read an object", Fault::BadKey, None)) }
+    if path.len() <= 1024 && path.split('/').all(segment) {
+        Ok(())
+    } else {
+        Err(StoreError::new("read an object", Fault::BadKey, None))
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +204,20 @@ mod unit {
         for good in ["runs/r/p/artifacts/a%20b.csv", "deliveries/d/%2Fin%2Fx.csv/claim-0001", "a"] {
             assert!(check(good).is_ok(), "{good}");
         }
-        for bad in ["", "/", "/etc/passwd", "runs/../x", "runs/./x", "runs//x", "runs/r/", "runs/.hidden", "a\\b", "a\0b", "a b", &"x".repeat(1025)] {
+        for bad in [
+            "",
+            "/",
+            "/etc/passwd",
+            "runs/../x",
+            "runs/./x",
+            "runs//x",
+            "runs/r/",
+            "runs/.hidden",
+            "a\\b",
+            "a\0b",
+            "a b",
+            &"x".repeat(1025),
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
     }

@@ -10,20 +10,30 @@ use crate::error::{Class, Classified};
 use crate::secrets::ALLOWED_HOSTS;
 
 fn key(pod: &str, name: &str) -> Key {
-    Key::Artifact { run: "r".into(), pod: pod.into(), name: name.into() }
+    Key::Artifact {
+        run: "r".into(),
+        pod: pod.into(),
+        name: name.into(),
+    }
 }
 
 #[tokio::test]
 async fn a_directory_is_a_store() {
     let directory = tempfile::tempdir().unwrap();
-    let options = StoreOptions::Directory(DirectoryStoreOptions { path: directory.path().join("new").display().to_string() });
+    let options = StoreOptions::Directory(DirectoryStoreOptions {
+        path: directory.path().join("new").display().to_string(),
+    });
     let store = Store::open(&options, None, "tenant/").await.unwrap();
     suite(&store, "r1").await;
     let mut left = Vec::new();
     let mut open = vec![directory.path().to_owned()];
     while let Some(next) = open.pop() {
         for entry in std::fs::read_dir(next).unwrap().flatten() {
-            if entry.path().is_dir() { open.push(entry.path()) } else { left.push(entry.file_name().into_string().unwrap()) }
+            if entry.path().is_dir() {
+                open.push(entry.path())
+            } else {
+                left.push(entry.file_name().into_string().unwrap())
+            }
         }
     }
     assert!(!left.is_empty() && left.iter().all(|name| !name.starts_with(".tmp-")), "{left:?}");
@@ -62,16 +72,68 @@ async fn mistakes_are_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     let with = |name: &str, access: &str, secret_key: &str| {
         let allowed = format!("127.0.0.1:{port}\n127.0.0.1:1\nno-such-host.invalid:80\n");
-        secret(directory.path(), name, &[("accessKeyId", access), ("secretAccessKey", secret_key), (ALLOWED_HOSTS, &allowed)])
+        secret(
+            directory.path(),
+            name,
+            &[("accessKeyId", access), ("secretAccessKey", secret_key), (ALLOWED_HOSTS, &allowed)],
+        )
     };
     let right = with("right", S3Server::ACCESS_KEY, S3Server::SECRET_KEY);
     let cases = [
-        (good.clone(), with("stranger", "nobody", S3Server::SECRET_KEY), Fault::CredentialsRefused, Class::Config, "StoreCredentialsRefused"),
-        (good.clone(), with("wrong", S3Server::ACCESS_KEY, "wrong"), Fault::CredentialsRefused, Class::Config, "StoreCredentialsRefused"),
-        (super::S3Options { bucket: "no-such-bucket".into(), ..good.clone() }, right.clone(), Fault::BucketMissing, Class::Config, "BucketMissing"),
-        (super::S3Options { endpoint: Some("http://127.0.0.1:1".into()), ..good.clone() }, right.clone(), Fault::ConnectionRefused, Class::Transient, "StoreConnectionRefused"),
-        (super::S3Options { endpoint: Some("http://no-such-host.invalid".into()), ..good.clone() }, right.clone(), Fault::HostUnknown, Class::Transient, "StoreHostUnknown"),
-        (super::S3Options { region: "eu-central-9".into(), ..good.clone() }, right.clone(), Fault::RegionWrong, Class::Config, "RegionWrong"),
+        (
+            good.clone(),
+            with("stranger", "nobody", S3Server::SECRET_KEY),
+            Fault::CredentialsRefused,
+            Class::Config,
+            "StoreCredentialsRefused",
+        ),
+        (
+            good.clone(),
+            with("wrong", S3Server::ACCESS_KEY, "wrong"),
+            Fault::CredentialsRefused,
+            Class::Config,
+            "StoreCredentialsRefused",
+        ),
+        (
+            super::S3Options {
+                bucket: "no-such-bucket".into(),
+                ..good.clone()
+            },
+            right.clone(),
+            Fault::BucketMissing,
+            Class::Config,
+            "BucketMissing",
+        ),
+        (
+            super::S3Options {
+                endpoint: Some("http://127.0.0.1:1".into()),
+                ..good.clone()
+            },
+            right.clone(),
+            Fault::ConnectionRefused,
+            Class::Transient,
+            "StoreConnectionRefused",
+        ),
+        (
+            super::S3Options {
+                endpoint: Some("http://no-such-host.invalid".into()),
+                ..good.clone()
+            },
+            right.clone(),
+            Fault::HostUnknown,
+            Class::Transient,
+            "StoreHostUnknown",
+        ),
+        (
+            super::S3Options {
+                region: "eu-central-9".into(),
+                ..good.clone()
+            },
+            right.clone(),
+            Fault::RegionWrong,
+            Class::Config,
+            "RegionWrong",
+        ),
     ];
     for (options, credentials, fault, class, code) in cases {
         let store = Store::open(&StoreOptions::S3(options), Some(&credentials), "").await.unwrap();
@@ -88,10 +150,17 @@ async fn mistakes_are_told_apart() {
 async fn credentials_go_nowhere_else() {
     let Some(server) = S3Server::start() else { return };
     let directory = tempfile::tempdir().unwrap();
-    let elsewhere = secret(directory.path(), "s", &[("accessKeyId", "a"), ("secretAccessKey", "b"), (ALLOWED_HOSTS, "s3.example:443\n")]);
+    let elsewhere = secret(
+        directory.path(),
+        "s",
+        &[("accessKeyId", "a"), ("secretAccessKey", "b"), (ALLOWED_HOSTS, "s3.example:443\n")],
+    );
     let error = Store::open(&server.store(), Some(&elsewhere), "").await.err().map(|e| e.code());
     assert_eq!(error, Some("SecretHostNotAllowed"));
-    assert_eq!(Store::open(&server.store(), None, "").await.err().map(|e| e.code()), Some("StoreCredentialsMissing"));
+    assert_eq!(
+        Store::open(&server.store(), None, "").await.err().map(|e| e.code()),
+        Some("StoreCredentialsMissing")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

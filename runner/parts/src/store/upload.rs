@@ -34,7 +34,16 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(s3: S3, path: String) -> Self {
-        Self { s3, path, buffer: BytesMut::new(), size: 0, id: None, next: 1, under_way: JoinSet::new(), done: Vec::new() }
+        Self {
+            s3,
+            path,
+            buffer: BytesMut::new(),
+            size: 0,
+            id: None,
+            next: 1,
+            under_way: JoinSet::new(),
+            done: Vec::new(),
+        }
     }
 
     pub(super) async fn write(&mut self, mut chunk: Bytes) -> Result<(), StoreError> {
@@ -88,7 +97,13 @@ impl Upload {
             None => self.begin().await?,
         };
         if self.next > MAX_PARTS {
-            return Err(StoreError::new(self.action(), Fault::ObjectTooLarge { max: PART as u64 * MAX_PARTS as u64 }, None));
+            return Err(StoreError::new(
+                self.action(),
+                Fault::ObjectTooLarge {
+                    max: PART as u64 * MAX_PARTS as u64,
+                },
+                None,
+            ));
         }
         while self.under_way.len() >= UNDER_WAY {
             self.join_part().await?;
@@ -97,7 +112,14 @@ impl Upload {
         self.next += 1;
         let (s3, path, action) = (self.s3.clone(), self.path.clone(), self.action());
         self.under_way.spawn(async move {
-            let request = s3.client.upload_part().bucket(&s3.bucket).key(s3.key(&path)).upload_id(id).part_number(number).body(ByteStream::new(SdkBody::from(bytes)));
+            let request = s3
+                .client
+                .upload_part()
+                .bucket(&s3.bucket)
+                .key(s3.key(&path))
+                .upload_id(id)
+                .part_number(number)
+                .body(ByteStream::new(SdkBody::from(bytes)));
             let mut request = request.customize();
             if !s3.sign_payload {
                 request = request.disable_payload_signing();
@@ -109,7 +131,14 @@ impl Upload {
     }
 
     async fn begin(&mut self) -> Result<String, StoreError> {
-        let begun = self.s3.client.create_multipart_upload().bucket(&self.s3.bucket).key(self.s3.key(&self.path)).send().await;
+        let begun = self
+            .s3
+            .client
+            .create_multipart_upload()
+            .bucket(&self.s3.bucket)
+            .key(self.s3.key(&self.path))
+            .send()
+            .await;
         let id = begun.map_err(|e| StoreError::s3(self.action(), e))?.upload_id;
         let id = id.ok_or_else(|| StoreError::new(self.action(), Fault::Unexpected, None))?;
         self.id = Some(id.clone());
@@ -132,7 +161,12 @@ impl Upload {
             let parts = CompletedMultipartUpload::builder().set_parts(Some(self.done.clone())).build();
             let request = self.s3.client.complete_multipart_upload().bucket(&self.s3.bucket).key(self.s3.key(&self.path));
             let request = request.set_upload_id(self.id.clone()).multipart_upload(parts).if_none_match("*");
-            let error = match request.customize().config_override(Config::builder().retry_config(RetryConfig::disabled())).send().await {
+            let error = match request
+                .customize()
+                .config_override(Config::builder().retry_config(RetryConfig::disabled()))
+                .send()
+                .await
+            {
                 Ok(_) => return Ok(Created::New),
                 Err(e) => match conditional(e) {
                     // After an unanswered try the object can only be ours: a key that is streamed names its pod.
@@ -159,7 +193,14 @@ impl Upload {
 }
 
 async fn abort(s3: S3, path: String, id: String) {
-    let aborted = s3.client.abort_multipart_upload().bucket(&s3.bucket).key(s3.key(&path)).upload_id(id).send().await;
+    let aborted = s3
+        .client
+        .abort_multipart_upload()
+        .bucket(&s3.bucket)
+        .key(s3.key(&path))
+        .upload_id(id)
+        .send()
+        .await;
     if let Err(e) = aborted {
         tracing::warn!(path, error = %StoreError::s3("abort the upload", e), "could not abort an unfinished upload");
     }

@@ -18,13 +18,23 @@ impl RemoteName {
     /// The file `name` in `directory`; refused when that is no plain file name or leaves the directory.
     pub fn new(directory: &str, name: &str) -> Result<Self, TransportError> {
         let directory = match directory.trim_end_matches('/') {
-            "" => if directory.is_empty() { "." } else { "" },
+            "" => {
+                if directory.is_empty() {
+                    "."
+                } else {
+                    ""
+                }
+            }
             trimmed => trimmed,
         };
         let path = format!("{directory}/{name}");
         let plain = !matches!(name, "" | "." | "..") && !name.contains('/') && !path.chars().any(char::is_control);
         let inside = !directory.split('/').any(|part| part == "..");
-        if plain && inside && path.len() <= MAX_PATH { Ok(Self(path)) } else { Err(TransportError::new("use the file's name", Fault::BadName, None)) }
+        if plain && inside && path.len() <= MAX_PATH {
+            Ok(Self(path))
+        } else {
+            Err(TransportError::new("use the file's name", Fault::BadName, None))
+        }
     }
 
     /// The whole path.
@@ -106,7 +116,15 @@ mod tests {
             let remote = RemoteName::new(directory, name).unwrap();
             assert_eq!((remote.as_str(), remote.directory()), (path, parent));
         }
-        for (directory, name) in [("/in", ""), ("/in", ".."), ("/in", "."), ("/in", "a/b"), ("/in", "a\nb"), ("/in/../etc", "a"), ("/in", &"x".repeat(1024))] {
+        for (directory, name) in [
+            ("/in", ""),
+            ("/in", ".."),
+            ("/in", "."),
+            ("/in", "a/b"),
+            ("/in", "a\nb"),
+            ("/in/../etc", "a"),
+            ("/in", &"x".repeat(1024)),
+        ] {
             assert!(RemoteName::new(directory, name).is_err(), "{directory} {name}");
         }
     }

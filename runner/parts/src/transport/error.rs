@@ -104,7 +104,11 @@ pub enum Fault {
 impl TransportError {
     /// A failure of `action`.
     pub fn new(action: impl Into<String>, fault: Fault, cause: impl Into<Option<Cause>>) -> Self {
-        Self::Failed { action: action.into(), fault, cause: cause.into() }
+        Self::Failed {
+            action: action.into(),
+            fault,
+            cause: cause.into(),
+        }
     }
 
     /// What is the matter; `None` when the Secret is.
@@ -133,9 +137,13 @@ impl Classified for TransportError {
         match self {
             Self::Secret(e) => e.class(),
             Self::Failed { fault, .. } => match fault {
-                Fault::HostUnknown | Fault::ConnectionRefused | Fault::ConnectTimeout | Fault::ConnectionLost | Fault::DiskFull | Fault::VerifyFailed | Fault::ReceiverFailed => {
-                    Class::Transient
-                }
+                Fault::HostUnknown
+                | Fault::ConnectionRefused
+                | Fault::ConnectTimeout
+                | Fault::ConnectionLost
+                | Fault::DiskFull
+                | Fault::VerifyFailed
+                | Fault::ReceiverFailed => Class::Transient,
                 Fault::HostKeyUnknown { .. }
                 | Fault::HostKeyUnreadable
                 | Fault::NoCommonAlgorithm
@@ -192,13 +200,17 @@ impl Classified for TransportError {
             Fault::ConnectionRefused => "check host and port in the Destination, and that the receiver's server runs",
             Fault::ConnectTimeout => "check that the receiver lets this cluster's addresses in, and the Destination's network settings",
             Fault::ConnectionLost | Fault::ReceiverFailed => "if it goes on, ask the receiver to look into their server's log",
-            Fault::HostKeyUnknown { .. } => "ask the receiver whether their host key changed; only if they confirm the fingerprint, put the new key into the Destination's hostKeys",
+            Fault::HostKeyUnknown { .. } => {
+                "ask the receiver whether their host key changed; only if they confirm the fingerprint, put the new key into the Destination's hostKeys"
+            }
             Fault::HostKeyUnreadable => "write each of the Destination's hostKeys as `ssh-ed25519 AAAA…`, as ssh-keyscan prints it after the host's name",
             Fault::NoCommonAlgorithm => "ask the receiver to enable current SSH algorithms",
             Fault::CredentialsMissing => "name a Secret in the Destination's credentialsRef",
             Fault::PasswordRefused => "check username and password in the Destination's Secret",
             Fault::KeyRefused => "check username and private key in the Destination's Secret, and that the receiver installed its public key",
-            Fault::KeyUnreadable => "put the private key in OpenSSH or PEM format into the Destination's Secret, and its passphrase, if it has one, under the key passphrase",
+            Fault::KeyUnreadable => {
+                "put the private key in OpenSSH or PEM format into the Destination's Secret, and its passphrase, if it has one, under the key passphrase"
+            }
             Fault::SftpUnavailable => "ask the receiver to enable SFTP for this user",
             Fault::DirectoryMissing => "create the directory at the receiver, or correct it in the Destination or in the report's delivery",
             Fault::PermissionDenied => "ask the receiver for the right to write and rename files in the directory",

@@ -14,12 +14,21 @@ const NAME: &str = "report.csv";
 
 #[tokio::test]
 async fn a_death_at_any_step_leaves_one_file() {
-    let steps = [Step::Look, Step::Claim { number: 1 }, Step::Upload, Step::Commit, Step::Rename, Step::WriteReceipt { remove_temporary: false }];
+    let steps = [
+        Step::Look,
+        Step::Claim { number: 1 },
+        Step::Upload,
+        Step::Commit,
+        Step::Rename,
+        Step::WriteReceipt { remove_temporary: false },
+    ];
     for step in steps {
         for side in [When::Before, When::After] {
             let world = World::new(1, 1000, &[NAME]).await;
             let dies = |at: &Step, when| when == side && discriminant(at) == discriminant(&step);
-            let first = world.deliver_with(world.request("pod-1", &[]), Mischief::None, &dies, CancellationToken::new()).await;
+            let first = world
+                .deliver_with(world.request("pod-1", &[]), Mischief::None, &dies, CancellationToken::new())
+                .await;
             assert_eq!(first.outcome, Outcome::Cancelled, "it must have died {side:?} {step:?}");
             world.nothing_partial();
 
@@ -35,7 +44,11 @@ async fn a_death_at_any_step_leaves_one_file() {
             world.nothing_partial();
 
             let third = world.deliver("pod-3", &[]).await;
-            assert_eq!((third.outcome, third.delivery.receipt_sha256), (Outcome::Delivered, second.delivery.receipt_sha256), "nothing is left to do");
+            assert_eq!(
+                (third.outcome, third.delivery.receipt_sha256),
+                (Outcome::Delivered, second.delivery.receipt_sha256),
+                "nothing is left to do"
+            );
             assert_eq!(world.visible(), 1);
         }
     }
@@ -58,7 +71,9 @@ async fn several_files_go_in_order_and_resume() {
     let world = World::new(3, 500, &names).await;
     let uploads = std::sync::atomic::AtomicU32::new(0);
     let dies = |at: &Step, when| when == When::After && *at == Step::Upload && uploads.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1;
-    let first = world.deliver_with(world.request("pod-1", &[]), Mischief::None, &dies, CancellationToken::new()).await;
+    let first = world
+        .deliver_with(world.request("pod-1", &[]), Mischief::None, &dies, CancellationToken::new())
+        .await;
     assert_eq!((first.delivery.receipts, first.delivery.begun), (1, true));
     assert_eq!(world.lies(), [".b.csv.pod-1", "a.csv"]);
     let second = world.deliver("pod-2", &["pod-1"]).await;
@@ -69,7 +84,9 @@ async fn several_files_go_in_order_and_resume() {
 #[tokio::test]
 async fn a_file_that_is_gone_after_committing_is_unknown_and_never_sent_again() {
     let world = World::new(4, 500, &[NAME]).await;
-    let first = world.deliver_with(world.request("pod-1", &[]), Mischief::TakesAtOnce, &|_, _| false, CancellationToken::new()).await;
+    let first = world
+        .deliver_with(world.request("pod-1", &[]), Mischief::TakesAtOnce, &|_, _| false, CancellationToken::new())
+        .await;
     assert_eq!((first.outcome, first.failure.unwrap().code.as_str()), (Outcome::Unknown, "DeliveryUnknown"));
     for pod in ["pod-2", "pod-3"] {
         let again = world.deliver(pod, &["pod-1", "pod-2"]).await;

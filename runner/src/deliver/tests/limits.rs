@@ -19,7 +19,10 @@ async fn a_foreign_file_is_not_replaced() {
     std::fs::write(world.path.join("in").join(NAME), "theirs").unwrap();
     let result = world.deliver("pod-1", &[]).await;
     let failure = result.failure.unwrap();
-    assert_eq!((failure.class, failure.code.as_str(), result.delivery.begun), (Class::Config, "NameTaken", false));
+    assert_eq!(
+        (failure.class, failure.code.as_str(), result.delivery.begun),
+        (Class::Config, "NameTaken", false)
+    );
     assert!(failure.message.contains(NAME) && failure.hint.is_some());
     assert_eq!(std::fs::read(world.path.join("in").join(NAME)).unwrap(), b"theirs");
 }
@@ -29,10 +32,24 @@ async fn a_name_belongs_to_its_first_run() {
     let world = World::new(1, 100, &[NAME]).await;
     let remote = format!("{}/{NAME}", world.destination.directory);
     let claim = serde_json::json!({"version": 1, "run": "another", "manifestSha256": Sha256::of(b"m"), "sha256": Sha256::of(b"f"), "size": 1, "pod": "pod-0", "attempt": 1});
-    world.store.create(&Key::Claim { destination: "d-1".into(), remote, number: 1 }, claim.to_string().into()).await.unwrap();
+    world
+        .store
+        .create(
+            &Key::Claim {
+                destination: "d-1".into(),
+                remote,
+                number: 1,
+            },
+            claim.to_string().into(),
+        )
+        .await
+        .unwrap();
     let result = world.deliver("pod-1", &["pod-0"]).await;
     let failure = result.failure.unwrap();
-    assert_eq!((failure.class, failure.code.as_str(), result.delivery.begun), (Class::Config, "NameClaimed", false));
+    assert_eq!(
+        (failure.class, failure.code.as_str(), result.delivery.begun),
+        (Class::Config, "NameClaimed", false)
+    );
     assert!(failure.message.contains("another"), "{}", failure.message);
     assert!(world.lies().is_empty());
 }
@@ -48,10 +65,16 @@ async fn what_arrives_otherwise_is_not_renamed() {
     ] {
         let mut world = World::new(1, 1000, &[NAME]).await;
         world.destination.verify = verify;
-        let result = world.deliver_with(world.request("pod-1", &[]), mischief, &|_, _| false, CancellationToken::new()).await;
+        let result = world
+            .deliver_with(world.request("pod-1", &[]), mischief, &|_, _| false, CancellationToken::new())
+            .await;
         if noticed {
             let failure = result.failure.unwrap();
-            assert_eq!((failure.class, failure.code.as_str(), result.delivery.begun), (Class::Transient, "VerifyFailed", true), "{mischief:?}");
+            assert_eq!(
+                (failure.class, failure.code.as_str(), result.delivery.begun),
+                (Class::Transient, "VerifyFailed", true),
+                "{mischief:?}"
+            );
             assert!(world.lies().is_empty(), "the temporary file is removed");
         } else {
             assert_eq!(result.outcome, Outcome::Delivered);
@@ -105,7 +128,11 @@ async fn cancelling_tells_the_truth() {
         };
         let result = world.deliver_with(world.request("pod-1", &[]), Mischief::None, &at, cancel.clone()).await;
         let outcome = if delivered { Outcome::Delivered } else { Outcome::Cancelled };
-        assert_eq!((result.outcome, result.delivery.begun, result.failure), (outcome, begun, None), "{side:?} {step:?}");
+        assert_eq!(
+            (result.outcome, result.delivery.begun, result.failure),
+            (outcome, begun, None),
+            "{side:?} {step:?}"
+        );
         assert_eq!(world.lies().len(), usize::from(delivered), "{side:?} {step:?}: nothing temporary is left");
     }
 }
@@ -114,8 +141,13 @@ async fn cancelling_tells_the_truth() {
 async fn a_stuck_receiver_costs_no_more_than_the_timeout() {
     let mut world = World::new(1, 1000, &[NAME]).await;
     world.destination.timeout_seconds = 1;
-    let result = world.deliver_with(world.request("pod-1", &[]), Mischief::HangsInUpload, &|_, _| false, CancellationToken::new()).await;
+    let result = world
+        .deliver_with(world.request("pod-1", &[]), Mischief::HangsInUpload, &|_, _| false, CancellationToken::new())
+        .await;
     let failure = result.failure.unwrap();
-    assert_eq!((failure.class, failure.code.as_str(), result.delivery.begun), (Class::Transient, "DeliverTimeout", true));
+    assert_eq!(
+        (failure.class, failure.code.as_str(), result.delivery.begun),
+        (Class::Transient, "DeliverTimeout", true)
+    );
     assert!(world.lies().is_empty(), "the temporary file is removed");
 }

@@ -12,7 +12,7 @@ use openreg_plan::report::Outcome;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Delivered, DeliverEvent, DeliverRequest, deliver};
+use super::super::{DeliverEvent, DeliverRequest, Delivered, deliver};
 
 const NAME: &str = "report.csv";
 
@@ -43,10 +43,20 @@ impl Real {
         };
         let store_secret = mount(
             "s3",
-            &[("accessKeyId", S3Server::ACCESS_KEY.into()), ("secretAccessKey", S3Server::SECRET_KEY.into()), ("allowedHosts", format!("127.0.0.1:{s3_port}"))],
+            &[
+                ("accessKeyId", S3Server::ACCESS_KEY.into()),
+                ("secretAccessKey", S3Server::SECRET_KEY.into()),
+                ("allowedHosts", format!("127.0.0.1:{s3_port}")),
+            ],
         );
-        let sftp_secret =
-            mount("sftp", &[("username", Sshd::USER.into()), ("password", Sshd::PASSWORD.into()), ("allowedHosts", format!("127.0.0.1:{}", sshd.port()))]);
+        let sftp_secret = mount(
+            "sftp",
+            &[
+                ("username", Sshd::USER.into()),
+                ("password", Sshd::PASSWORD.into()),
+                ("allowedHosts", format!("127.0.0.1:{}", sshd.port())),
+            ],
+        );
         let plan = serde_json::from_value(json!({
             "version": 1,
             "run": {"id": "run-1", "name": "r", "namespace": "n", "tenant": "t", "report": "r", "reportVersion": "1.0.0",
@@ -61,27 +71,49 @@ impl Real {
         .unwrap();
         let store = Store::open_with(&s3.store(), S3Server::ACCESS_KEY, S3Server::SECRET_KEY, "t/").unwrap();
         let content: Vec<u8> = (0..size).map(|i| u8::try_from((i ^ (i >> 8) ^ (i >> 16)) & 0xff).unwrap()).collect();
-        let key = Key::Artifact { run: "run-1".into(), pod: "maker".into(), name: NAME.into() };
+        let key = Key::Artifact {
+            run: "run-1".into(),
+            pod: "maker".into(),
+            name: NAME.into(),
+        };
         let mut writer = store.writer(&key).await.unwrap();
         writer.write(content.clone().into()).await.unwrap();
         assert_eq!(writer.finish().await.unwrap(), Created::New);
-        let manifest = json!({"version": 1, "run": "run-1", "planSha256": Sha256::of(b"plan"), "pod": "maker", "outcome": "Complete", "datasets": [], "rules": [],
+        let manifest =
+            json!({"version": 1, "run": "run-1", "planSha256": Sha256::of(b"plan"), "pod": "maker", "outcome": "Complete", "datasets": [], "rules": [],
             "artifacts": [{"name": NAME, "key": key.to_string(), "size": size, "sha256": Sha256::of(&content), "records": 1, "mediaType": "text/csv"}]})
-        .to_string();
+            .to_string();
         let manifest_sha256 = Sha256::of(manifest.as_bytes());
         store.create(&Key::Manifest { run: "run-1".into() }, manifest.into()).await.unwrap();
-        Some(Self { s3: Arc::new(Mutex::new(s3)), sshd, secrets, plan, manifest_sha256, content, directory })
+        Some(Self {
+            s3: Arc::new(Mutex::new(s3)),
+            sshd,
+            secrets,
+            plan,
+            manifest_sha256,
+            content,
+            directory,
+        })
     }
 
     async fn deliver(&self, pod: &str, ended: &[&str], progress: &(dyn Fn(DeliverEvent) + Send + Sync)) -> Delivered {
         let ended_pods = ended.iter().map(|p| (*p).to_owned()).collect();
-        let request = DeliverRequest { destination: 0, attempt: 1, pod: pod.into(), ended_pods, manifest_sha256: self.manifest_sha256.clone() };
+        let request = DeliverRequest {
+            destination: 0,
+            attempt: 1,
+            pod: pod.into(),
+            ended_pods,
+            manifest_sha256: self.manifest_sha256.clone(),
+        };
         deliver(&self.plan, request, CancellationToken::new(), progress).await
     }
 
     /// The one file that lies at the receiver, whole.
     fn lies_once(&self) {
-        let names: Vec<_> = std::fs::read_dir(&self.directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let names: Vec<_> = std::fs::read_dir(&self.directory)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         assert_eq!(names, [NAME]);
         assert!(std::fs::read(format!("{}/{NAME}", self.directory)).unwrap() == self.content);
     }
@@ -100,7 +132,10 @@ async fn from_s3_to_sftp_once() {
     // The receiver takes the file: what has a receipt is not sent again.
     std::fs::remove_file(format!("{}/{NAME}", real.directory)).unwrap();
     let second = real.deliver("pod-2", &["pod-1"], &|_| {}).await;
-    assert_eq!((second.outcome, second.delivery.receipt_sha256), (Outcome::Delivered, first.delivery.receipt_sha256));
+    assert_eq!(
+        (second.outcome, second.delivery.receipt_sha256),
+        (Outcome::Delivered, first.delivery.receipt_sha256)
+    );
     assert_eq!(std::fs::read_dir(&real.directory).unwrap().count(), 0);
 }
 
@@ -130,6 +165,11 @@ async fn a_wrong_password_begins_nothing() {
     let result = real.deliver("pod-1", &[], &|_| {}).await;
     assert_eq!((result.failure.unwrap().code.as_str(), result.delivery.begun), ("PasswordRefused", false));
     std::fs::write(real.secrets.path().join("sftp/password"), Sshd::PASSWORD).unwrap();
-    assert_eq!(real.deliver("pod-2", &[], &|_| {}).await.outcome, Outcome::Delivered, "no claim stands in the way: port {}", real.sshd.port());
+    assert_eq!(
+        real.deliver("pod-2", &[], &|_| {}).await.outcome,
+        Outcome::Delivered,
+        "no claim stands in the way: port {}",
+        real.sshd.port()
+    );
     real.lies_once();
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decide::Step;
 use super::super::file::When;
-use super::super::{Delivered, DeliverRequest, Ground, deliver_on};
+use super::super::{DeliverRequest, Delivered, Ground, deliver_on};
 
 /// A source of numbers that repeats itself for the same seed (SplitMix64).
 pub(super) struct Dice(AtomicU64);
@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) dice: Arc<Dice>,
     /// How often a file became visible under a final name.
     pub(super) visible: Arc<AtomicU32>,
+    /// Whether the receiver's server may die between link and unlink.
+    pub(super) halfway: bool,
     pub(super) names: Vec<String>,
     pub(super) path: std::path::PathBuf,
 }
@@ -71,16 +73,27 @@ pub(super) const RUN: &str = "3f0e";
 impl World {
     pub(super) async fn new(seed: u64, size: usize, names: &[&str]) -> Self {
         // Memory where there is some: thousands of deliveries flush to disk.
-        let directory = if std::path::Path::new("/dev/shm").is_dir() { tempfile::tempdir_in("/dev/shm") } else { tempfile::tempdir() }.unwrap();
+        let directory = if std::path::Path::new("/dev/shm").is_dir() {
+            tempfile::tempdir_in("/dev/shm")
+        } else {
+            tempfile::tempdir()
+        }
+        .unwrap();
         let path = directory.path().to_owned();
         std::fs::create_dir(path.join("in")).unwrap();
-        let options = StoreOptions::Directory(DirectoryStoreOptions { path: path.join("store").display().to_string() });
+        let options = StoreOptions::Directory(DirectoryStoreOptions {
+            path: path.join("store").display().to_string(),
+        });
         let store = Store::open(&options, None, "tenant/").await.unwrap();
         let dice = Arc::new(Dice::new(seed));
         let content: Vec<u8> = (0..size).map(|_| u8::try_from(dice.roll(256)).unwrap()).collect();
         let mut artifacts = Vec::new();
         for name in names {
-            let key = Key::Artifact { run: RUN.into(), pod: "maker".into(), name: (*name).into() };
+            let key = Key::Artifact {
+                run: RUN.into(),
+                pod: "maker".into(),
+                name: (*name).into(),
+            };
             assert_eq!(store.create(&key, content.clone().into()).await.unwrap(), Created::New);
             artifacts.push(manifest::Artifact {
                 name: (*name).into(),
@@ -117,7 +130,18 @@ impl World {
             timeout_seconds: 60,
         };
         let names = names.iter().map(|n| (*n).to_owned()).collect();
-        Self { _directory: directory, store, destination, content, manifest_sha256, dice, visible: Arc::default(), names, path }
+        Self {
+            _directory: directory,
+            store,
+            destination,
+            content,
+            manifest_sha256,
+            dice,
+            visible: Arc::default(),
+            halfway: true,
+            names,
+            path,
+        }
     }
 
     pub(super) fn request(&self, pod: &str, ended: &[&str]) -> DeliverRequest {
@@ -131,7 +155,8 @@ impl World {
     }
 
     pub(super) async fn deliver(&self, pod: &str, ended: &[&str]) -> Delivered {
-        self.deliver_with(self.request(pod, ended), Mischief::None, &|_, _| false, CancellationToken::new()).await
+        self.deliver_with(self.request(pod, ended), Mischief::None, &|_, _| false, CancellationToken::new())
+            .await
     }
 
     pub(super) async fn deliver_with(
@@ -142,18 +167,35 @@ impl World {
         cancel: CancellationToken,
     ) -> Delivered {
         let connect = || {
-            let TransportOptions::Directory(options) = &self.destination.transport else { panic!("a directory") };
-            let transport: Box<dyn Transport> =
-                Box::new(Mischievous { inner: Directory::new(options), mischief, dice: self.dice.clone(), visible: self.visible.clone() });
+            let TransportOptions::Directory(options) = &self.destination.transport else {
+                panic!("a directory")
+            };
+            let transport: Box<dyn Transport> = Box::new(Mischievous {
+                inner: Directory::new(options),
+                mischief,
+                dice: self.dice.clone(),
+                visible: self.visible.clone(),
+                halfway: self.halfway,
+            });
             async move { Ok::<_, TransportError>(transport) }.boxed()
         };
-        let ground = Ground { store: &self.store, destination: &self.destination, connect: &connect, progress: &|_| {}, pause: Duration::ZERO, dies };
+        let ground = Ground {
+            store: &self.store,
+            destination: &self.destination,
+            connect: &connect,
+            progress: &|_| {},
+            pause: Duration::ZERO,
+            dies,
+        };
         deliver_on(&ground, RUN, &request, cancel).await
     }
 
     /// Names that lie at the receiver.
     pub(super) fn lies(&self) -> Vec<String> {
-        let mut names: Vec<_> = std::fs::read_dir(self.path.join("in")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(self.path.join("in"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -172,7 +214,10 @@ impl World {
     }
 
     pub(super) async fn has_receipt(&self, name: &str) -> bool {
-        let key = Key::Receipt { destination: "d-1".into(), remote: format!("{}/{name}", self.destination.directory) };
+        let key = Key::Receipt {
+            destination: "d-1".into(),
+            remote: format!("{}/{name}", self.destination.directory),
+        };
         self.store.get(&key.to_string(), 1 << 16).await.unwrap().is_some()
     }
 }
@@ -182,12 +227,17 @@ struct Mischievous {
     mischief: Mischief,
     dice: Arc<Dice>,
     visible: Arc<AtomicU32>,
+    halfway: bool,
 }
 
 impl Mischievous {
     /// Breaks the connection, sometimes.
     fn may_break(&self) -> Result<(), TransportError> {
-        if self.mischief == Mischief::Random && self.dice.roll(12) == 0 { Err(lost()) } else { Ok(()) }
+        if self.mischief == Mischief::Random && self.dice.roll(12) == 0 {
+            Err(lost())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -253,7 +303,7 @@ impl Transport for Mischievous {
 
     async fn commit(&self, temporary: &RemoteName, to: &RemoteName) -> Result<(), TransportError> {
         self.may_break()?;
-        if self.mischief == Mischief::Random && self.dice.roll(10) == 0 {
+        if self.mischief == Mischief::Random && self.halfway && self.dice.roll(10) == 0 {
             // The server links and dies before it unlinks.
             if std::fs::hard_link(temporary.as_str(), to.as_str()).is_ok() {
                 self.visible.fetch_add(1, Ordering::SeqCst);

@@ -24,7 +24,10 @@ pub(in crate::format) struct Csv {
 impl Csv {
     pub(in crate::format) fn new(options: &CsvOptions, schema: SchemaRef) -> Result<Self, EncodeError> {
         if let Some(field) = schema.fields().iter().find(|f| !Cells::knows(f.data_type())) {
-            return Err(EncodeError::TypeUnsupported { column: field.name().clone(), found: field.data_type().to_string() });
+            return Err(EncodeError::TypeUnsupported {
+                column: field.name().clone(),
+                found: field.data_type().to_string(),
+            });
         }
         let delimiter = options.delimiter();
         let mut special = [false; 256];
@@ -94,7 +97,11 @@ impl Encoder for Csv {
         if rows.num_columns() != self.schema.fields().len() || rows.columns().iter().zip(self.schema.fields()).any(|(c, f)| c.data_type() != f.data_type()) {
             return Err(EncodeError::SchemaChanged);
         }
-        let columns: Vec<(Cells<'_>, Option<&NullBuffer>)> = rows.columns().iter().map(|c| (Cells::new(c.as_ref()), c.nulls().filter(|n| n.null_count() > 0))).collect();
+        let columns: Vec<(Cells<'_>, Option<&NullBuffer>)> = rows
+            .columns()
+            .iter()
+            .map(|c| (Cells::new(c.as_ref()), c.nulls().filter(|n| n.null_count() > 0)))
+            .collect();
         let mut scratch = BytesMut::new();
         for row in 0..rows.num_rows() {
             for (i, (cells, nulls)) in columns.iter().enumerate() {

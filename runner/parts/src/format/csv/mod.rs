@@ -6,6 +6,6 @@ mod options;
 #[cfg(all(test, feature = "runtime"))]
 mod tests;
 
-pub use options::{CsvOptions, LineEnding, Quoting};
 #[cfg(feature = "runtime")]
 pub(super) use encoder::Csv;
+pub use options::{CsvOptions, LineEnding, Quoting};

@@ -63,9 +63,16 @@ impl CsvOptions {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(d) = &self.delimiter
-            && (d.len() != 1 || matches!(d.as_bytes(), [b'"' | b'\r' | b'\n' | b' '] | [b'0'..=b'9'] | [b'a'..=b'z'] | [b'A'..=b'Z'] | [b'-' | b'.']))
+            && (d.len() != 1
+                || matches!(
+                    d.as_bytes(),
+                    [b'"' | b'\r' | b'\n' | b' '] | [b'0'..=b'9'] | [b'a'..=b'z'] | [b'A'..=b'Z'] | [b'-' | b'.']
+                ))
         {
-            problems.push(Problem::new("delimiter", format!("`{d}` cannot separate fields: write one ASCII character such as , ; | or a tab")));
+            problems.push(Problem::new(
+                "delimiter",
+                format!("`{d}` cannot separate fields: write one ASCII character such as , ; | or a tab"),
+            ));
         }
         if let Some(n) = &self.null
             && n.contains(['"', '\r', '\n'])

@@ -14,7 +14,11 @@ pub(in crate::rule) struct NotNull {
 
 impl NotNull {
     pub(in crate::rule) fn new(options: &NotNullOptions, schema: &Schema) -> Result<Self, RuleError> {
-        let columns = options.columns.iter().map(|c| Ok((position(schema, c)?, c.clone()))).collect::<Result<_, RuleError>>()?;
+        let columns = options
+            .columns
+            .iter()
+            .map(|c| Ok((position(schema, c)?, c.clone())))
+            .collect::<Result<_, RuleError>>()?;
         Ok(Self { columns })
     }
 }
@@ -25,7 +29,12 @@ impl Rule for NotNull {
     }
 
     fn check(&mut self, batch: &Batch, found: &mut Found<'_>) -> Result<(), RuleError> {
-        let suspects: Vec<_> = self.columns.iter().map(|(i, name)| (batch.rows.column(*i), name)).filter(|(column, _)| column.null_count() > 0).collect();
+        let suspects: Vec<_> = self
+            .columns
+            .iter()
+            .map(|(i, name)| (batch.rows.column(*i), name))
+            .filter(|(column, _)| column.null_count() > 0)
+            .collect();
         if suspects.is_empty() {
             return Ok(());
         }

@@ -4,6 +4,6 @@
 mod check;
 mod options;
 
-pub use options::NotNullOptions;
 #[cfg(feature = "runtime")]
 pub(super) use check::NotNull;
+pub use options::NotNullOptions;

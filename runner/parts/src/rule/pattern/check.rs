@@ -22,7 +22,10 @@ impl Pattern {
         let index = position(schema, &column)?;
         let found = schema.field(index).data_type();
         if *found != DataType::Utf8 {
-            return Err(RuleError::ColumnNotText { column, found: found.to_string() });
+            return Err(RuleError::ColumnNotText {
+                column,
+                found: found.to_string(),
+            });
         }
         let regex = options.compile().map_err(|_| RuleError::Regex { column: column.clone() })?;
         Ok(Self { column, index, regex })

@@ -4,6 +4,6 @@
 mod check;
 mod options;
 
-pub use options::PatternOptions;
 #[cfg(feature = "runtime")]
 pub(super) use check::Pattern;
+pub use options::PatternOptions;

@@ -27,7 +27,14 @@ impl PatternOptions {
         #[cfg(feature = "check")]
         if let Err(e) = self.compile() {
             let reason = e.to_string();
-            let last = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
+            let last = reason
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim()
+                .trim_start_matches("error: ")
+                .trim_end_matches('.')
+                .to_owned();
             return vec![Problem::new("regex", format!("is not a regular expression: {last}"))];
         }
         Vec::new()

@@ -35,7 +35,13 @@ pub(in crate::rule) struct Neighbours {
 
 impl Neighbours {
     pub(in crate::rule) fn new(options: &UniqueOptions, schema: &Schema) -> Result<Self, RuleError> {
-        Ok(Self { keys: KeyColumns::new(schema, &options.columns)?, columns: options.columns.clone(), last: Vec::new(), current: Vec::new(), seen: false })
+        Ok(Self {
+            keys: KeyColumns::new(schema, &options.columns)?,
+            columns: options.columns.clone(),
+            last: Vec::new(),
+            current: Vec::new(),
+            seen: false,
+        })
     }
 }
 
@@ -81,7 +87,12 @@ struct Spill {
 impl Spilled {
     pub(in crate::rule) fn new(options: &UniqueOptions, schema: &Schema, scratch: Scratch) -> Result<Self, RuleError> {
         let files = std::iter::repeat_with(|| None).take(PARTITIONS).collect();
-        Ok(Self { keys: KeyColumns::new(schema, &options.columns)?, columns: options.columns.clone(), spill: Spill { scratch, files, bytes: 0 }, key: Vec::new() })
+        Ok(Self {
+            keys: KeyColumns::new(schema, &options.columns)?,
+            columns: options.columns.clone(),
+            spill: Spill { scratch, files, bytes: 0 },
+            key: Vec::new(),
+        })
     }
 }
 
@@ -95,7 +106,10 @@ impl Rule for Spilled {
             self.key.clear();
             self.keys.write_json_array(&batch.rows, row, &mut self.key);
             if !self.spill.write(batch.first_row + row as u64, &self.key)? {
-                return Err(RuleError::ScratchFull { columns: self.columns.join(", "), bytes: self.spill.scratch.bytes });
+                return Err(RuleError::ScratchFull {
+                    columns: self.columns.join(", "),
+                    bytes: self.spill.scratch.bytes,
+                });
             }
         }
         Ok(())
@@ -129,7 +143,9 @@ impl Spill {
     /// Whether there was room.
     fn write(&mut self, row: u64, key: &[u8]) -> Result<bool, std::io::Error> {
         self.bytes += (HEAD + key.len()) as u64;
-        let (Ok(length), true) = (u32::try_from(key.len()), self.bytes <= self.scratch.bytes) else { return Ok(false) };
+        let (Ok(length), true) = (u32::try_from(key.len()), self.bytes <= self.scratch.bytes) else {
+            return Ok(false);
+        };
         let mut hasher = DefaultHasher::new();
         hasher.write(key);
         let partition = usize::try_from(hasher.finish() % PARTITIONS as u64).unwrap_or(0);

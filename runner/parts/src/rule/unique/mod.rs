@@ -4,6 +4,6 @@
 mod check;
 mod options;
 
-pub use options::UniqueOptions;
 #[cfg(feature = "runtime")]
 pub(super) use check::{Neighbours, Spilled};
+pub use options::UniqueOptions;

@@ -33,11 +33,20 @@ pub(super) struct Canceller {
 /// Connects and makes the session read-only.
 pub(super) async fn connect(options: &PostgresOptions, access: Access<'_>, place: &Place) -> Result<Session, SourceError> {
     let (host, port) = (options.host.as_str(), options.port());
-    let credentials = access.credentials.ok_or_else(|| SourceError::CredentialsMissing { address: place.address.clone() })?;
+    let credentials = access.credentials.ok_or_else(|| SourceError::CredentialsMissing {
+        address: place.address.clone(),
+    })?;
     credentials.allow(host, port)?;
     let mut config = Config::new();
-    config.user(credentials.get("username")?.expose()).password(credentials.get("password")?.expose()).dbname(&options.database).application_name("openreg");
-    let failed = |reason| SourceError::TlsFailed { address: place.address.clone(), reason };
+    config
+        .user(credentials.get("username")?.expose())
+        .password(credentials.get("password")?.expose())
+        .dbname(&options.database)
+        .application_name("openreg");
+    let failed = |reason| SourceError::TlsFailed {
+        address: place.address.clone(),
+        reason,
+    };
     let ca_key = options.tls.as_ref().and_then(|t| t.ca_key.as_deref());
     let tls = match options.tls_mode() {
         TlsMode::VerifyFull => {
@@ -47,9 +56,18 @@ pub(super) async fn connect(options: &PostgresOptions, access: Access<'_>, place
         TlsMode::RequireUnverified => Some(tls::unverified().map_err(failed)?),
         TlsMode::Disable => None,
     };
-    let canceller = Canceller { host: host.to_owned(), port, tls: tls.map(Arc::new) };
+    let canceller = Canceller {
+        host: host.to_owned(),
+        port,
+        tls: tls.map(Arc::new),
+    };
     let limit = access.limits.connect_timeout();
-    timeout(limit, log_in(config, access, place, canceller)).await.map_err(|_| SourceError::ConnectTimeout { address: place.address.clone(), seconds: limit.as_secs() })?
+    timeout(limit, log_in(config, access, place, canceller))
+        .await
+        .map_err(|_| SourceError::ConnectTimeout {
+            address: place.address.clone(),
+            seconds: limit.as_secs(),
+        })?
 }
 
 async fn log_in(mut config: Config, access: Access<'_>, place: &Place, canceller: Canceller) -> Result<Session, SourceError> {
@@ -94,7 +112,10 @@ async fn dial(host: &str, port: u16, address: &str) -> Result<TcpStream, SourceE
     let addresses = tokio::net::lookup_host((host, port)).await.map_err(|e| {
         // What getaddrinfo says when the name server cannot be asked (EAI_AGAIN) differs from a name that does not exist.
         let text = e.to_string();
-        SourceError::HostUnknown { host: host.to_owned(), temporary: text.contains("Temporary failure") || text.contains("Try again") }
+        SourceError::HostUnknown {
+            host: host.to_owned(),
+            temporary: text.contains("Temporary failure") || text.contains("Try again"),
+        }
     })?;
     let mut last = std::io::Error::other("the name has no address");
     for candidate in addresses {
@@ -106,19 +127,27 @@ async fn dial(host: &str, port: u16, address: &str) -> Result<TcpStream, SourceE
             Err(error) => last = error,
         }
     }
-    Err(SourceError::ConnectionRefused { address: address.to_owned(), source: last })
+    Err(SourceError::ConnectionRefused {
+        address: address.to_owned(),
+        source: last,
+    })
 }
 
 fn connector(tls: &rustls::ClientConfig, host: &str, place: &Place) -> Result<<MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect, SourceError> {
     let mut make = MakeRustlsConnect::new(tls.clone());
-    MakeTlsConnect::<TcpStream>::make_tls_connect(&mut make, host).map_err(|e| SourceError::TlsFailed { address: place.address.clone(), reason: e.to_string() })
+    MakeTlsConnect::<TcpStream>::make_tls_connect(&mut make, host).map_err(|e| SourceError::TlsFailed {
+        address: place.address.clone(),
+        reason: e.to_string(),
+    })
 }
 
 impl Canceller {
     /// Asks the server to stop; best effort, within two seconds.
     pub(super) async fn cancel(self, client: tokio_postgres::CancelToken, place: Place) {
         let ask = async {
-            let Ok(socket) = dial(&self.host, self.port, &place.address).await else { return };
+            let Ok(socket) = dial(&self.host, self.port, &place.address).await else {
+                return;
+            };
             let _ = match &self.tls {
                 Some(tls) => match connector(tls, &self.host, &place) {
                     Ok(connector) => client.cancel_query_raw(socket, connector).await,

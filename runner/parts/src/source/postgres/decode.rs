@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::{ArrayBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
 use arrow_schema::{DataType, Field};
 use tokio_postgres::Column;
 use tokio_postgres::types::{Kind, Type};
@@ -62,7 +64,10 @@ impl Decoder {
         let mut exact_text = false;
         if declared.is_some() && *column.type_() != Type::NUMERIC {
             let reason = format!("its type is {}, not numeric", column.type_().name());
-            return Err(SourceError::ColumnDeclaration { column: column.name().to_owned(), reason });
+            return Err(SourceError::ColumnDeclaration {
+                column: column.name().to_owned(),
+                reason,
+            });
         }
         let (wire, data_type) = match *column.type_() {
             Type::BOOL => (Wire::Bool(BooleanBuilder::with_capacity(capacity)), DataType::Boolean),
@@ -74,7 +79,10 @@ impl Decoder {
             Type::FLOAT8 => (Wire::Float8(Float64Builder::with_capacity(capacity)), DataType::Float64),
             Type::NUMERIC => match (declared, numeric::declared(column.type_modifier())) {
                 (Some(declared), _) => {
-                    let (precision, scale) = declared.decimal().map_err(|reason| SourceError::ColumnDeclaration { column: column.name().to_owned(), reason })?;
+                    let (precision, scale) = declared.decimal().map_err(|reason| SourceError::ColumnDeclaration {
+                        column: column.name().to_owned(),
+                        reason,
+                    })?;
                     decimal(precision, scale)
                 }
                 (None, Some((precision, scale))) => decimal(precision, scale),
@@ -91,12 +99,19 @@ impl Decoder {
             Type::TIME => (Wire::Time(text(), String::new()), DataType::Utf8),
             Type::TIMESTAMPTZ => (Wire::Instant(instants()), timestamp_type()),
             Type::TIMESTAMP => {
-                let zone = LocalTime::new(time_zone).ok_or_else(|| SourceError::Unexpected { reason: format!("time zone {time_zone} is not known") })?;
+                let zone = LocalTime::new(time_zone).ok_or_else(|| SourceError::Unexpected {
+                    reason: format!("time zone {time_zone} is not known"),
+                })?;
                 (Wire::Local(instants(), zone), timestamp_type())
             }
             // An enum's label and citext are text on the wire.
             ref other if matches!(other.kind(), Kind::Enum(_)) || other.name() == "citext" => (Wire::Text(text()), DataType::Utf8),
-            ref other => return Err(SourceError::ColumnTypeUnsupported { column: column.name().to_owned(), found: other.name().to_owned() }),
+            ref other => {
+                return Err(SourceError::ColumnTypeUnsupported {
+                    column: column.name().to_owned(),
+                    found: other.name().to_owned(),
+                });
+            }
         };
         let mut field = Field::new(column.name(), data_type, true);
         if exact_text {
@@ -198,7 +213,10 @@ fn fixed<const N: usize>(raw: &[u8]) -> Result<[u8; N], &'static str> {
 
 fn since_1970(micros: i64) -> Result<i64, &'static str> {
     // Infinity is the largest i64, minus infinity the smallest.
-    micros.checked_add(EPOCH_MICROS).filter(|m| (MIN_MICROS..=MAX_MICROS).contains(m)).ok_or(TIME_RANGE)
+    micros
+        .checked_add(EPOCH_MICROS)
+        .filter(|m| (MIN_MICROS..=MAX_MICROS).contains(m))
+        .ok_or(TIME_RANGE)
 }
 
 fn date(days: i32) -> Result<i32, &'static str> {

@@ -28,12 +28,18 @@ impl Place {
         let mut cause = error.source();
         while let Some(next) = cause {
             if next.downcast_ref::<rustls::Error>().is_some() {
-                return SourceError::TlsFailed { address: self.address.clone(), reason: next.to_string() };
+                return SourceError::TlsFailed {
+                    address: self.address.clone(),
+                    reason: next.to_string(),
+                };
             }
             if let Some(io) = next.downcast_ref::<std::io::Error>() {
                 // tokio-rustls hides its own error inside an io::Error, which shows it neither as source nor by type.
                 if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                    return SourceError::TlsFailed { address: self.address.clone(), reason: tls.to_string() };
+                    return SourceError::TlsFailed {
+                        address: self.address.clone(),
+                        reason: tls.to_string(),
+                    };
                 }
                 return SourceError::ConnectionLost { address: self.address.clone() };
             }
@@ -41,7 +47,10 @@ impl Place {
         }
         let text = error.to_string();
         if text.contains("TLS") {
-            return SourceError::TlsFailed { address: self.address.clone(), reason: error.source().map_or(text, ToString::to_string) };
+            return SourceError::TlsFailed {
+                address: self.address.clone(),
+                reason: error.source().map_or(text, ToString::to_string),
+            };
         }
         SourceError::Unexpected { reason: text }
     }
@@ -55,15 +64,23 @@ impl Place {
             "42601" if routine == "exec_parse_message" => SourceError::QueryNotSingle,
             // 25001: the query tries to make its own transaction read-write.
             "25006" | "25001" => SourceError::QueryWrites,
-            "42501" => SourceError::PermissionDenied { reason: format!("{message} (SQLSTATE {sqlstate})") },
+            "42501" => SourceError::PermissionDenied {
+                reason: format!("{message} (SQLSTATE {sqlstate})"),
+            },
             "28000" | "28P01" => SourceError::PasswordRefused { address, sqlstate: code },
-            "3D000" => SourceError::DatabaseMissing { database: format!("database {} at {address}", self.database) },
-            "57014" => SourceError::StatementTimeout { seconds: self.statement_seconds },
+            "3D000" => SourceError::DatabaseMissing {
+                database: format!("database {} at {address}", self.database),
+            },
+            "57014" => SourceError::StatementTimeout {
+                seconds: self.statement_seconds,
+            },
             "57P03" | "53300" => SourceError::ServerUnavailable { address, sqlstate: code },
             "57P01" | "57P02" | "57P05" => SourceError::ConnectionLost { address },
             "40001" | "40P01" => SourceError::SerializationFailure { sqlstate: code },
             _ if sqlstate.starts_with("08") => SourceError::ConnectionLost { address },
-            _ if sqlstate.starts_with("42") || sqlstate == "3F000" || sqlstate == "0A000" => SourceError::QueryInvalid { reason: format!("{message} (SQLSTATE {sqlstate})") },
+            _ if sqlstate.starts_with("42") || sqlstate == "3F000" || sqlstate == "0A000" => SourceError::QueryInvalid {
+                reason: format!("{message} (SQLSTATE {sqlstate})"),
+            },
             _ if sqlstate.starts_with("22") => SourceError::ValueRefused { sqlstate: code },
             _ => SourceError::ServerFailed { sqlstate: code },
         }
@@ -77,7 +94,11 @@ mod tests {
 
     #[test]
     fn each_sqlstate_has_its_code() {
-        let place = Place { address: "db:5432".into(), database: "d".into(), statement_seconds: 7 };
+        let place = Place {
+            address: "db:5432".into(),
+            database: "d".into(),
+            statement_seconds: 7,
+        };
         for (sqlstate, routine, code) in [
             ("42601", "exec_parse_message", "QueryNotSingle"),
             ("42601", "scanner_yyerror", "QueryInvalid"),
@@ -100,7 +121,11 @@ mod tests {
 
     #[test]
     fn texts_that_may_quote_values_are_not_passed_on() {
-        let place = Place { address: "db:5432".into(), database: "d".into(), statement_seconds: 7 };
+        let place = Place {
+            address: "db:5432".into(),
+            database: "d".into(),
+            statement_seconds: 7,
+        };
         for sqlstate in ["22P02", "22012", "XX000", "40001", "P0001", "57014"] {
             let error = place.answer(sqlstate, "invalid input syntax for type integer: \"ACME\"", "");
             assert!(!format!("{error} {error:?}").contains("ACME"), "{sqlstate}");

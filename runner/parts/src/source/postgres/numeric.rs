@@ -42,42 +42,65 @@ fn parse(raw: &[u8]) -> Result<Wire<'_>, &'static str> {
         0xC000 | 0xD000 | 0xF000 => return Err(NOT_A_NUMBER),
         _ => return Err(MALFORMED),
     };
-    Ok(Wire { weight: word(2).cast_signed(), negative, scale: word(6), digits })
+    Ok(Wire {
+        weight: word(2).cast_signed(),
+        negative,
+        scale: word(6),
+        digits,
+    })
 }
 
 /// The value times ten to the power of `scale`, if it has at most `precision` digits and is whole then.
 pub(super) fn scaled(raw: &[u8], precision: u8, scale: u8) -> Result<i128, &'static str> {
     let wire = parse(raw)?;
     let groups = wire.digits.len() / 2;
-    let mut value: i128 = 0;
-    // Four groups at most fit an i64; most values have fewer, and i64 is much faster.
-    if groups <= 4 {
-        let mut small: i64 = 0;
-        for pair in wire.digits.chunks_exact(2) {
-            small = small * 10_000 + i64::from(u16::from_be_bytes([pair[0], pair[1]]));
-        }
-        value = i128::from(small);
-    } else {
-        for pair in wire.digits.chunks_exact(2) {
-            value = value.checked_mul(10_000).and_then(|v| v.checked_add(i128::from(u16::from_be_bytes([pair[0], pair[1]])))).ok_or(TOO_LONG)?;
-        }
-    }
-    if value == 0 {
+    if groups == 0 {
         return Ok(0);
     }
-    // The last group stands for 10,000 to the power of (weight - groups + 1).
+    // The last group stands for 10,000 to the power of (weight - groups + 1); below zero, so many digits must be zeros.
     let exponent = (i32::from(wire.weight) - i32::try_from(groups).unwrap_or(i32::MAX) + 1) * 4 + i32::from(scale);
-    let power = usize::try_from(exponent.unsigned_abs()).ok().and_then(|e| POWERS.get(e)).copied();
-    let value = match (exponent >= 0, power) {
-        (true, Some(power)) => value.checked_mul(power).ok_or(TOO_LONG)?,
-        (true, None) => return Err(TOO_LONG),
-        (false, Some(power)) if value % power == 0 => value / power,
-        (false, _) => return Err(TOO_FINE),
-    };
+    let drop = usize::try_from(-exponent).unwrap_or(0);
+    let kept = groups.saturating_sub(drop / 4);
+    let (kept, dropped) = wire.digits.split_at(kept * 2);
+    if dropped.iter().any(|byte| *byte != 0) {
+        return Err(TOO_FINE);
+    }
+    let mut value = whole(kept, drop % 4)?;
+    if exponent > 0 && value != 0 {
+        let power = usize::try_from(exponent).ok().and_then(|e| POWERS.get(e)).ok_or(TOO_LONG)?;
+        value = value.checked_mul(*power).ok_or(TOO_LONG)?;
+    }
     if value >= POWERS[usize::from(precision.min(MAX_PRECISION))] {
         return Err(TOO_LONG);
     }
     Ok(if wire.negative { -value } else { value })
+}
+
+/// The number of these groups without its last `drop` digits, at most 3, which must be zeros.
+fn whole(groups: &[u8], drop: usize) -> Result<i128, &'static str> {
+    let group = |pair: &[u8]| i64::from(u16::from_be_bytes([pair[0], pair[1]]));
+    let (first, last) = groups.split_at(groups.len().saturating_sub(2));
+    if last.is_empty() {
+        return Ok(0);
+    }
+    let (divisor, factor) = [(1, 10_000), (10, 1000), (100, 100), (1000, 10)][drop];
+    let last = group(last);
+    if last % divisor != 0 {
+        return Err(TOO_FINE);
+    }
+    // Four groups fit an i64; few values have more, and i64 is much faster.
+    if first.len() <= 6 {
+        let first = first.chunks_exact(2).fold(0, |value, pair| value * 10_000 + group(pair));
+        return Ok(i128::from(first * factor + last / divisor));
+    }
+    let mut value: i128 = 0;
+    for pair in first.chunks_exact(2) {
+        value = value.checked_mul(10_000).and_then(|v| v.checked_add(i128::from(group(pair)))).ok_or(TOO_LONG)?;
+    }
+    value
+        .checked_mul(i128::from(factor))
+        .and_then(|v| v.checked_add(i128::from(last / divisor)))
+        .ok_or(TOO_LONG)
 }
 
 /// The value as PostgreSQL writes it: every decimal place that it has, no exponent.
@@ -85,7 +108,8 @@ pub(super) fn text(raw: &[u8], out: &mut String) -> Result<(), &'static str> {
     let wire = parse(raw)?;
     let group = |i: i32| -> u16 {
         let at = usize::try_from(i).ok().map(|i| i * 2);
-        at.and_then(|at| wire.digits.get(at..at + 2)).map_or(0, |pair| u16::from_be_bytes([pair[0], pair[1]]))
+        at.and_then(|at| wire.digits.get(at..at + 2))
+            .map_or(0, |pair| u16::from_be_bytes([pair[0], pair[1]]))
     };
     if wire.negative && !wire.digits.is_empty() {
         out.push('-');
@@ -97,7 +121,11 @@ pub(super) fn text(raw: &[u8], out: &mut String) -> Result<(), &'static str> {
         for i in 0..=weight {
             let [a, b, c, d] = four(group(i));
             let digits = [a, b, c, d];
-            let skip = if i == 0 { digits.iter().take(3).take_while(|d| **d == b'0').count() } else { 0 };
+            let skip = if i == 0 {
+                digits.iter().take(3).take_while(|d| **d == b'0').count()
+            } else {
+                0
+            };
             out.extend(digits[skip..].iter().map(|d| char::from(*d)));
         }
     }
@@ -170,7 +198,12 @@ mod tests {
         if groups.is_empty() {
             weight = 0;
         }
-        wire(&groups, weight, if negative && !groups.is_empty() { 0x4000 } else { 0 }, u16::try_from(fraction.len()).unwrap())
+        wire(
+            &groups,
+            weight,
+            if negative && !groups.is_empty() { 0x4000 } else { 0 },
+            u16::try_from(fraction.len()).unwrap(),
+        )
     }
 
     #[test]
@@ -182,9 +215,27 @@ mod tests {
             ("12345678.9", 38, 18, Ok(12_345_678_900_000_000_000_000_000)),
             ("0.000001", 10, 6, Ok(1)),
             ("10000", 5, 0, Ok(10_000)),
-            ("99999999999999999999999999999999999999", 38, 0, Ok(99_999_999_999_999_999_999_999_999_999_999_999_999)),
-            ("-99999999999999999999999999999999999.999", 38, 3, Ok(-99_999_999_999_999_999_999_999_999_999_999_999_999)),
+            (
+                "99999999999999999999999999999999999999",
+                38,
+                0,
+                Ok(99_999_999_999_999_999_999_999_999_999_999_999_999),
+            ),
+            (
+                "-99999999999999999999999999999999999.999",
+                38,
+                3,
+                Ok(-99_999_999_999_999_999_999_999_999_999_999_999_999),
+            ),
             ("100000000000000000000000000000000000000", 38, 0, Err(TOO_LONG)),
+            (
+                "1234567890123456789012345678.0123456789",
+                38,
+                10,
+                Ok(12_345_678_901_234_567_890_123_456_780_123_456_789),
+            ),
+            ("0.0100", 10, 2, Ok(1)),
+            ("20000.1", 10, 3, Ok(20_000_100)),
             ("1.505", 10, 2, Err(TOO_FINE)),
             ("0.00001", 10, 2, Err(TOO_FINE)),
             ("100.00", 4, 2, Err(TOO_LONG)),
@@ -197,7 +248,9 @@ mod tests {
         }
         assert_eq!(scaled(&[0, 1], 10, 2), Err(MALFORMED));
         assert_eq!(scaled(&[0, 9, 0, 0, 0, 0, 0, 0], 10, 2), Err(MALFORMED));
-        // 1e1000
+        // A group of zeros that nobody needs, and 1e1000.
+        assert_eq!(scaled(&wire(&[1, 0, 0], 0, 0, 8), 10, 2), Ok(100));
+        assert_eq!(scaled(&wire(&[0, 0], 1000, 0, 0), 10, 2), Ok(0));
         assert_eq!(scaled(&wire(&[1], 250, 0, 0), 38, 0), Err(TOO_LONG));
     }
 

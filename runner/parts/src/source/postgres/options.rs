@@ -63,7 +63,10 @@ impl PostgresOptions {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.host.contains([' ', '/', '@']) {
-            problems.push(Problem::new("host", format!("`{}` is not a host name: write a DNS name or an address, without a scheme or a port", self.host)));
+            problems.push(Problem::new(
+                "host",
+                format!("`{}` is not a host name: write a DNS name or an address, without a scheme or a port", self.host),
+            ));
         }
         problems
     }

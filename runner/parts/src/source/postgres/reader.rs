@@ -39,7 +39,11 @@ pub(in super::super) struct Reader {
 /// Connects, prepares the statement and starts it.
 pub(in super::super) async fn open(options: &PostgresOptions, access: Access<'_>, query: Query<'_>) -> Result<Reader, SourceError> {
     let address = format!("{}:{}", options.host, options.port());
-    let place = Place { address, database: options.database.clone(), statement_seconds: access.limits.statement_timeout().as_secs() };
+    let place = Place {
+        address,
+        database: options.database.clone(),
+        statement_seconds: access.limits.statement_timeout().as_secs(),
+    };
     let numbered = placeholders::number(query.text, '$');
     let values = bound_values(&numbered.names, query.parameters)?;
     let session = connect(options, access, &place).await?;
@@ -49,9 +53,14 @@ pub(in super::super) async fn open(options: &PostgresOptions, access: Access<'_>
     let first_row_by = Instant::now() + access.limits.first_row_timeout();
     // What the server answers to begin with comes with its first buffer of rows, so the limit covers it.
     let late = |_| SourceError::FirstRowTimeout { seconds: first_row_seconds };
-    let statement = timeout_at(first_row_by, session.client.prepare_typed(&numbered.text, &types)).await.map_err(late)?.map_err(|e| place.judge(&e))?;
+    let statement = timeout_at(first_row_by, session.client.prepare_typed(&numbered.text, &types))
+        .await
+        .map_err(late)?
+        .map_err(|e| place.judge(&e))?;
     if statement.columns().is_empty() {
-        return Err(SourceError::QueryInvalid { reason: "it gives no columns".to_owned() });
+        return Err(SourceError::QueryInvalid {
+            reason: "it gives no columns".to_owned(),
+        });
     }
     for declared in query.columns.keys() {
         if !statement.columns().iter().any(|c| c.name() == declared) {
@@ -102,9 +111,15 @@ impl Source for Reader {
                 match timeout_at(self.first_row_by, self.rows.next()).await {
                     Ok(row) => row,
                     Err(_) => {
-                        self.session.canceller.clone().cancel(self.session.client.cancel_token(), self.place.clone()).await;
+                        self.session
+                            .canceller
+                            .clone()
+                            .cancel(self.session.client.cancel_token(), self.place.clone())
+                            .await;
                         self.ended = true;
-                        return Err(SourceError::FirstRowTimeout { seconds: self.first_row_seconds });
+                        return Err(SourceError::FirstRowTimeout {
+                            seconds: self.first_row_seconds,
+                        });
                     }
                 }
             } else {
@@ -128,7 +143,9 @@ impl Source for Reader {
             return Ok(None);
         }
         let columns = self.decoders.iter_mut().map(Decoder::finish).collect();
-        RecordBatch::try_new(self.schema.clone(), columns).map(Some).map_err(|e| SourceError::Unexpected { reason: e.to_string() })
+        RecordBatch::try_new(self.schema.clone(), columns)
+            .map(Some)
+            .map_err(|e| SourceError::Unexpected { reason: e.to_string() })
     }
 }
 
@@ -136,7 +153,11 @@ impl Reader {
     fn decode(&mut self, row: &Row) -> Result<(), SourceError> {
         for (i, decoder) in self.decoders.iter_mut().enumerate() {
             let raw: Option<Raw<'_>> = row.try_get(i).map_err(|e| self.place.judge(&e))?;
-            decoder.append(raw.map(|r| r.0)).map_err(|reason| SourceError::ValueOutOfRange { row: self.read, column: self.schema.field(i).name().clone(), reason })?;
+            decoder.append(raw.map(|r| r.0)).map_err(|reason| SourceError::ValueOutOfRange {
+                row: self.read,
+                column: self.schema.field(i).name().clone(),
+                reason,
+            })?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field};
 use jiff::civil;
 use rusqlite::types::ValueRef;
 
-use super::super::local_time::{LocalTime, MAX_DAYS, MAX_MICROS, MIN_DAYS, MIN_MICROS};
+use super::super::local_time::{LocalTime, MAX_DAYS, MAX_MICROS, MIN_DAYS, MIN_MICROS, local_micros};
 use super::super::stream::{NUMBER_AS_TEXT, timestamp_type};
 use super::super::{ColumnType, SourceError};
 
@@ -31,9 +31,18 @@ pub(super) enum Decoder {
 
 impl Decoder {
     /// A decoder for the column `name`: declared in the report, else in its table, else like its first value.
-    pub(super) fn new(name: &str, declared: Option<&ColumnType>, in_table: Option<&str>, first: Option<&ValueRef<'_>>, time_zone: &str) -> Result<Self, SourceError> {
+    pub(super) fn new(
+        name: &str,
+        declared: Option<&ColumnType>,
+        in_table: Option<&str>,
+        first: Option<&ValueRef<'_>>,
+        time_zone: &str,
+    ) -> Result<Self, SourceError> {
         if let Some(declared) = declared {
-            let (precision, scale) = declared.decimal().map_err(|reason| SourceError::ColumnDeclaration { column: name.to_owned(), reason })?;
+            let (precision, scale) = declared.decimal().map_err(|reason| SourceError::ColumnDeclaration {
+                column: name.to_owned(),
+                reason,
+            })?;
             return Ok(Self::decimal(precision, scale));
         }
         let Some(in_table) = in_table else {
@@ -54,7 +63,9 @@ impl Decoder {
                 None => Self::NumericText(StringBuilder::new()),
             }
         } else if upper.starts_with("TIMESTAMP") || upper.starts_with("DATETIME") {
-            let zone = LocalTime::new(time_zone).ok_or_else(|| SourceError::Unexpected { reason: format!("time zone {time_zone} is not known") })?;
+            let zone = LocalTime::new(time_zone).ok_or_else(|| SourceError::Unexpected {
+                reason: format!("time zone {time_zone} is not known"),
+            })?;
             Self::Time(TimestampMicrosecondBuilder::new().with_data_type(timestamp_type()), zone)
         } else if upper == "DATE" {
             Self::Date(Date32Builder::new())
@@ -66,7 +77,11 @@ impl Decoder {
     }
 
     fn decimal(precision: u8, scale: u8) -> Self {
-        Self::Decimal(Decimal128Builder::new().with_data_type(DataType::Decimal128(precision, scale.cast_signed())), precision, scale)
+        Self::Decimal(
+            Decimal128Builder::new().with_data_type(DataType::Decimal128(precision, scale.cast_signed())),
+            precision,
+            scale,
+        )
     }
 
     /// The field that it fills.
@@ -76,7 +91,9 @@ impl Decoder {
             Self::Int(_) => DataType::Int64,
             Self::Float(_) => DataType::Float64,
             Self::Decimal(_, precision, scale) => DataType::Decimal128(*precision, scale.cast_signed()),
-            Self::NumericText(_) => return Field::new(name, DataType::Utf8, true).with_metadata(std::collections::HashMap::from([(NUMBER_AS_TEXT.to_owned(), "true".to_owned())])),
+            Self::NumericText(_) => {
+                return Field::new(name, DataType::Utf8, true).with_metadata(std::collections::HashMap::from([(NUMBER_AS_TEXT.to_owned(), "true".to_owned())]));
+            }
             Self::Text(_) => DataType::Utf8,
             Self::Date(_) => DataType::Date32,
             Self::Time(..) => timestamp_type(),
@@ -104,7 +121,10 @@ impl Decoder {
             (Self::Bool(b), ValueRef::Integer(i @ (0 | 1))) => b.append_value(i == 1),
             (Self::Bool(_), _) => return Err("is neither 0 nor 1"),
             (Self::Float(b), ValueRef::Real(f)) if f.is_finite() => b.append_value(f),
-            #[expect(clippy::cast_precision_loss, reason = "judged in the line itself: integers that a double cannot hold are refused")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "judged in the line itself: integers that a double cannot hold are refused"
+            )]
             (Self::Float(b), ValueRef::Integer(i)) if i.unsigned_abs() <= 1 << 53 => b.append_value(i as f64),
             (Self::Float(_), _) => return Err("is not a finite floating-point number"),
             (Self::Decimal(b, precision, scale), value) => b.append_value(exact(&number(value)?, *precision, *scale)?),
@@ -155,7 +175,11 @@ fn number(value: ValueRef<'_>) -> Result<String, &'static str> {
         ValueRef::Real(f) if f.is_finite() => {
             let text = f.to_string();
             let digits = text.bytes().filter(u8::is_ascii_digit).count() - usize::from(text.trim_start_matches('-').starts_with("0."));
-            if digits > DOUBLE_DIGITS { Err("is stored as a floating-point number with more than 15 digits: store it as text") } else { Ok(text) }
+            if digits > DOUBLE_DIGITS {
+                Err("is stored as a floating-point number with more than 15 digits: store it as text")
+            } else {
+                Ok(text)
+            }
         }
         ValueRef::Text(t) => {
             let text = std::str::from_utf8(t).map_err(|_| "is not a number")?;
@@ -195,19 +219,32 @@ fn exact(text: &str, precision: u8, scale: u8) -> Result<i128, &'static str> {
 fn date(text: &[u8]) -> Result<i32, &'static str> {
     let date: civil::Date = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok()).ok_or("is not a date, YYYY-MM-DD")?;
     let days = (date - civil::Date::constant(1970, 1, 1)).get_days();
-    if (MIN_DAYS..=MAX_DAYS).contains(&days) { Ok(days) } else { Err("is a date outside the years 1 to 9999") }
+    if (MIN_DAYS..=MAX_DAYS).contains(&days) {
+        Ok(days)
+    } else {
+        Err("is a date outside the years 1 to 9999")
+    }
 }
 
 fn time(text: &[u8], zone: &mut LocalTime) -> Result<i64, &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "is not UTF-8 text")?;
-    let whole = |nanoseconds: i32| if nanoseconds % 1000 == 0 { Ok(()) } else { Err("is finer than a microsecond") };
+    let whole = |nanoseconds: i32| {
+        if nanoseconds % 1000 == 0 {
+            Ok(())
+        } else {
+            Err("is finer than a microsecond")
+        }
+    };
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         whole(instant.subsec_nanosecond())?;
         let micros = instant.as_microsecond();
-        return if (MIN_MICROS..=MAX_MICROS).contains(&micros) { Ok(micros) } else { Err("is a time outside the years 1 to 9999") };
+        return if (MIN_MICROS..=MAX_MICROS).contains(&micros) {
+            Ok(micros)
+        } else {
+            Err("is a time outside the years 1 to 9999")
+        };
     }
     let local: civil::DateTime = text.parse().map_err(|_| "is not a time, YYYY-MM-DD HH:MM:SS")?;
     whole(local.subsec_nanosecond())?;
-    let as_if_utc = local.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| "is a time outside the years 1 to 9999")?;
-    zone.instant(as_if_utc.timestamp().as_microsecond())
+    zone.instant(local_micros(local))
 }

@@ -60,7 +60,9 @@ pub(in super::super) async fn open(options: &SqliteOptions, access: Access<'_>, 
     let (to_interrupt, interrupt) = oneshot::channel();
     let (to_opened, opened) = oneshot::channel();
     tokio::task::spawn_blocking(move || task.run(to_interrupt, to_opened, &to_batches));
-    let ended = || SourceError::Unexpected { reason: "the reading thread ended".to_owned() };
+    let ended = || SourceError::Unexpected {
+        reason: "the reading thread ended".to_owned(),
+    };
     let Ok(interrupt) = interrupt.await else {
         return Err(match opened.await {
             Ok(Err(error)) => error,
@@ -76,7 +78,13 @@ pub(in super::super) async fn open(options: &SqliteOptions, access: Access<'_>, 
         }
     };
     let limit = access.limits.statement_timeout();
-    Ok(Reader { schema, batches, interrupt, deadline: start + limit, seconds: limit.as_secs() })
+    Ok(Reader {
+        schema,
+        batches,
+        interrupt,
+        deadline: start + limit,
+        seconds: limit.as_secs(),
+    })
 }
 
 #[async_trait]
@@ -113,15 +121,26 @@ impl Task {
         }
     }
 
-    fn read(&self, interrupt: oneshot::Sender<InterruptHandle>, opened: &mut Option<oneshot::Sender<Opened>>, batches: &mpsc::Sender<Result<RecordBatch, SourceError>>) -> Result<(), SourceError> {
+    fn read(
+        &self,
+        interrupt: oneshot::Sender<InterruptHandle>,
+        opened: &mut Option<oneshot::Sender<Opened>>,
+        batches: &mpsc::Sender<Result<RecordBatch, SourceError>>,
+    ) -> Result<(), SourceError> {
         if !Path::new(&self.path).is_file() {
-            return Err(SourceError::DatabaseMissing { database: format!("file {}", self.path) });
+            return Err(SourceError::DatabaseMissing {
+                database: format!("file {}", self.path),
+            });
         }
         let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|e| judge(&e))?;
         let _ = interrupt.send(connection.get_interrupt_handle());
         connection.pragma_update(None, "query_only", true).map_err(|e| judge(&e))?;
         let mut statement = self.prepare(&connection)?;
-        let names: Vec<(String, Option<String>)> = statement.columns().iter().map(|c| (c.name().to_owned(), c.decl_type().map(str::to_owned))).collect();
+        let names: Vec<(String, Option<String>)> = statement
+            .columns()
+            .iter()
+            .map(|c| (c.name().to_owned(), c.decl_type().map(str::to_owned)))
+            .collect();
         if let Some(column) = self.columns.keys().find(|declared| !names.iter().any(|(name, _)| name == *declared)) {
             return Err(SourceError::ColumnMissing { column: column.clone() });
         }
@@ -133,7 +152,13 @@ impl Task {
         let mut decoders = Vec::with_capacity(names.len());
         for (i, (name, in_table)) in names.iter().enumerate() {
             let first = row.and_then(|r| r.get_ref(i).ok());
-            decoders.push(Decoder::new(name, self.columns.get(name), in_table.as_deref(), first.as_ref(), &self.time_zone)?);
+            decoders.push(Decoder::new(
+                name,
+                self.columns.get(name),
+                in_table.as_deref(),
+                first.as_ref(),
+                &self.time_zone,
+            )?);
         }
         let schema: SchemaRef = Arc::new(Schema::new(decoders.iter().zip(&names).map(|(d, (name, _))| d.field(name)).collect::<Vec<_>>()));
         if let Some(opened) = opened.take() {
@@ -160,7 +185,9 @@ impl Task {
     /// Exactly one statement, and it must read.
     fn prepare<'a>(&'a self, connection: &'a Connection) -> Result<Statement<'a>, SourceError> {
         let mut statements = Batch::new(connection, &self.text);
-        let statement = statements.next().map_err(|e| judge(&e))?.ok_or_else(|| SourceError::QueryInvalid { reason: "it is empty".to_owned() })?;
+        let statement = statements.next().map_err(|e| judge(&e))?.ok_or_else(|| SourceError::QueryInvalid {
+            reason: "it is empty".to_owned(),
+        })?;
         // A second one that cannot be parsed is a second one as well.
         if !matches!(statements.next(), Ok(None)) {
             return Err(SourceError::QueryNotSingle);
@@ -169,7 +196,9 @@ impl Task {
             return Err(SourceError::QueryWrites);
         }
         if statement.column_count() == 0 {
-            return Err(SourceError::QueryInvalid { reason: "it gives no columns".to_owned() });
+            return Err(SourceError::QueryInvalid {
+                reason: "it gives no columns".to_owned(),
+            });
         }
         Ok(statement)
     }
@@ -179,7 +208,11 @@ fn append(row: &Row<'_>, number: u64, decoders: &mut [Decoder], schema: &SchemaR
     let mut bytes = 0;
     for (i, decoder) in decoders.iter_mut().enumerate() {
         let value = row.get_ref(i).map_err(|e| judge(&e))?;
-        bytes += decoder.append(value).map_err(|reason| SourceError::ValueOutOfRange { row: number, column: schema.field(i).name().clone(), reason })?;
+        bytes += decoder.append(value).map_err(|reason| SourceError::ValueOutOfRange {
+            row: number,
+            column: schema.field(i).name().clone(),
+            reason,
+        })?;
     }
     Ok(bytes)
 }
@@ -199,11 +232,22 @@ fn judge(error: &rusqlite::Error) -> SourceError {
         rusqlite::Error::SqlInputError { msg, .. } => SourceError::QueryInvalid { reason: msg.clone() },
         rusqlite::Error::SqliteFailure(failure, text) => match failure.code {
             ErrorCode::ReadOnly => SourceError::QueryWrites,
-            ErrorCode::OperationInterrupted => SourceError::Unexpected { reason: "the query was interrupted".to_owned() },
-            ErrorCode::NotADatabase => SourceError::DatabaseMissing { database: "a SQLite database in the file: it is something else".to_owned() },
-            ErrorCode::CannotOpen => SourceError::DatabaseMissing { database: "the file, or it cannot be opened".to_owned() },
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SourceError::ServerUnavailable { address: "the SQLite file".to_owned(), sqlstate: "SQLITE_BUSY".to_owned() },
-            ErrorCode::Unknown => SourceError::QueryInvalid { reason: text.clone().unwrap_or_else(|| "SQLite refused it".to_owned()) },
+            ErrorCode::OperationInterrupted => SourceError::Unexpected {
+                reason: "the query was interrupted".to_owned(),
+            },
+            ErrorCode::NotADatabase => SourceError::DatabaseMissing {
+                database: "a SQLite database in the file: it is something else".to_owned(),
+            },
+            ErrorCode::CannotOpen => SourceError::DatabaseMissing {
+                database: "the file, or it cannot be opened".to_owned(),
+            },
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SourceError::ServerUnavailable {
+                address: "the SQLite file".to_owned(),
+                sqlstate: "SQLITE_BUSY".to_owned(),
+            },
+            ErrorCode::Unknown => SourceError::QueryInvalid {
+                reason: text.clone().unwrap_or_else(|| "SQLite refused it".to_owned()),
+            },
             code => SourceError::ServerFailed { sqlstate: format!("{code:?}") },
         },
         other => SourceError::Unexpected { reason: other.to_string() },

@@ -14,13 +14,28 @@ fn file(sql: &str) -> (tempfile::TempDir, SourceOptions) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-    let options = SourceOptions::Sqlite(SqliteOptions { path: path.to_string_lossy().into_owned() });
+    let options = SourceOptions::Sqlite(SqliteOptions {
+        path: path.to_string_lossy().into_owned(),
+    });
     (directory, options)
 }
 
 async fn read(options: &SourceOptions, text: &str) -> Result<Box<dyn Source>, SourceError> {
     let (parameters, columns, limits) = (BTreeMap::new(), BTreeMap::new(), SourceLimits::default());
-    open(options, Access { credentials: None, limits: &limits, time_zone: "Europe/Berlin" }, Query { text, parameters: &parameters, columns: &columns }).await
+    open(
+        options,
+        Access {
+            credentials: None,
+            limits: &limits,
+            time_zone: "Europe/Berlin",
+        },
+        Query {
+            text,
+            parameters: &parameters,
+            columns: &columns,
+        },
+    )
+    .await
 }
 
 #[tokio::test]
@@ -33,9 +48,26 @@ async fn declared_types_are_kept() {
     let batch = source.next().await.unwrap().unwrap();
     assert_eq!(batch.num_rows(), 2);
     let types: Vec<String> = batch.schema().fields().iter().map(|f| f.data_type().to_string()).collect();
-    assert_eq!(types, ["Int64", "Boolean", "Date32", &DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into())).to_string(), "Decimal128(18, 4)", "Utf8", "Utf8", "Utf8", "Int64", "Float64"]);
+    assert_eq!(
+        types,
+        [
+            "Int64",
+            "Boolean",
+            "Date32",
+            &DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into())).to_string(),
+            "Decimal128(18, 4)",
+            "Utf8",
+            "Utf8",
+            "Utf8",
+            "Int64",
+            "Float64"
+        ]
+    );
     assert_eq!(batch.column(2).as_primitive::<Date32Type>().value(0), 20_514);
-    assert_eq!(batch.column(3).as_primitive::<TimestampMicrosecondType>().value(0), "2026-07-15T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond());
+    assert_eq!(
+        batch.column(3).as_primitive::<TimestampMicrosecondType>().value(0),
+        "2026-07-15T10:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond()
+    );
     assert_eq!(batch.column(4).as_primitive::<Decimal128Type>().value(0), 12_500);
     assert_eq!(batch.column(7).as_string::<i32>().value(0), "0aff");
     assert!((0..8).all(|i| batch.column(i).null_count() == 1));
@@ -47,18 +79,28 @@ async fn a_value_that_does_not_fit_names_row_and_column() {
     let (_directory, options) = file("CREATE TABLE t (i INTEGER, price DECIMAL(6,2)); INSERT INTO t VALUES (1, '1.00'), (2, '1.005'), (3, 'x');");
     let mut source = read(&options, "SELECT * FROM t").await.unwrap();
     let error = source.next().await.unwrap_err();
-    assert_eq!(error.to_string(), "could not read row 2, column price: the value has more decimal places than its declared scale");
+    assert_eq!(
+        error.to_string(),
+        "could not read row 2, column price: the value has more decimal places than its declared scale"
+    );
     assert_eq!(error.code(), "ValueOutOfRange");
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_says_why() {
     let (_directory, options) = file("CREATE TABLE t (i INTEGER)");
-    for (text, code) in [("ATTACH 'x' AS y", "QueryInvalid"), ("", "QueryInvalid"), ("DROP TABLE t", "QueryWrites"), ("SELECT load_extension('x')", "QueryInvalid")] {
+    for (text, code) in [
+        ("ATTACH 'x' AS y", "QueryInvalid"),
+        ("", "QueryInvalid"),
+        ("DROP TABLE t", "QueryWrites"),
+        ("SELECT load_extension('x')", "QueryInvalid"),
+    ] {
         let error = read(&options, text).await.err().map(|e| e.code());
         assert_eq!(error, Some(code), "{text}");
     }
-    let missing = SourceOptions::Sqlite(SqliteOptions { path: "/nonexistent/x.db".into() });
+    let missing = SourceOptions::Sqlite(SqliteOptions {
+        path: "/nonexistent/x.db".into(),
+    });
     assert_eq!(read(&missing, "SELECT 1").await.err().map(|e| e.code()), Some("DatabaseMissing"));
 }
 

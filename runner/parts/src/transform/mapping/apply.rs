@@ -77,7 +77,10 @@ impl Mapping {
             match from {
                 FieldSource::Column(column) => {
                     let index = input.fields().iter().position(|f| f.name() == column);
-                    let index = index.ok_or_else(|| MappingError::ColumnMissing { field: to.to_owned(), column: column.clone() })?;
+                    let index = index.ok_or_else(|| MappingError::ColumnMissing {
+                        field: to.to_owned(),
+                        column: column.clone(),
+                    })?;
                     output.push(Field::new(to, input.field(index).data_type().clone(), true));
                     values.push(Value::Column(index));
                 }
@@ -89,9 +92,15 @@ impl Mapping {
             }
         }
         if values.is_empty() {
-            return Ok(Self { output: input.clone(), fields: (0..input.fields().len()).map(Value::Column).collect() });
+            return Ok(Self {
+                output: input.clone(),
+                fields: (0..input.fields().len()).map(Value::Column).collect(),
+            });
         }
-        Ok(Self { output: Arc::new(Schema::new(output)), fields: values })
+        Ok(Self {
+            output: Arc::new(Schema::new(output)),
+            fields: values,
+        })
     }
 
     /// The columns of the file.
@@ -128,12 +137,20 @@ mod tests {
     use super::*;
 
     fn batch(rows: i64) -> RecordBatch {
-        RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef), ("b", Arc::new(Int64Array::from_iter_values(10..10 + rows)) as ArrayRef)]).unwrap()
+        RecordBatch::try_from_iter([
+            ("a", Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef),
+            ("b", Arc::new(Int64Array::from_iter_values(10..10 + rows)) as ArrayRef),
+        ])
+        .unwrap()
     }
 
     #[test]
     fn fields_are_filled_in_order() {
-        let fields = [("X", FieldSource::Column("b".into())), ("Y", FieldSource::Constant("k".into())), ("Z", FieldSource::Column("b".into()))];
+        let fields = [
+            ("X", FieldSource::Column("b".into())),
+            ("Y", FieldSource::Constant("k".into())),
+            ("Z", FieldSource::Column("b".into())),
+        ];
         let mut mapping = Mapping::new(&batch(1).schema(), fields.iter().map(|(to, from)| (*to, from))).unwrap();
         for rows in [3, 1, 5, 0] {
             let got = mapping.apply(&batch(rows)).unwrap();

@@ -4,6 +4,6 @@
 mod apply;
 mod options;
 
-pub use options::{FieldMapping, FieldSource, MappingBlock};
 #[cfg(feature = "runtime")]
 pub use apply::{Mapping, MappingError};
+pub use options::{FieldMapping, FieldSource, MappingBlock};

@@ -24,12 +24,18 @@ pub struct Directory {
 impl Directory {
     /// The directory that `options` name.
     pub fn new(options: &DirectoryOptions) -> Self {
-        Self { root: PathBuf::from(&options.path) }
+        Self {
+            root: PathBuf::from(&options.path),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         let path = Path::new(name);
-        if path.starts_with(&self.root) { path.to_owned() } else { self.root.join(name.trim_start_matches('/')) }
+        if path.starts_with(&self.root) {
+            path.to_owned()
+        } else {
+            self.root.join(name.trim_start_matches('/'))
+        }
     }
 }
 
@@ -54,7 +60,10 @@ impl Transport for Directory {
         loop {
             let read = file.read(&mut block).await.map_err(failed)?;
             if read == 0 {
-                return Ok(Some(Digest { size, sha256: hex::encode(hash.finalize()) }));
+                return Ok(Some(Digest {
+                    size,
+                    sha256: hex::encode(hash.finalize()),
+                }));
             }
             hash.update(&block[..read]);
             size += read as u64;
@@ -82,7 +91,9 @@ impl Transport for Directory {
         fs::hard_link(&from, &to).await.map_err(|e| TransportError::io(action(), e, Fault::Missing))?;
         fs::remove_file(&from).await.map_err(|e| TransportError::io(action(), e, Fault::Missing))?;
         if let Some(parent) = to.parent() {
-            let parent = fs::File::open(parent).await.map_err(|e| TransportError::io(action(), e, Fault::DirectoryMissing))?;
+            let parent = fs::File::open(parent)
+                .await
+                .map_err(|e| TransportError::io(action(), e, Fault::DirectoryMissing))?;
             parent.sync_all().await.map_err(|e| TransportError::io(action(), e, Fault::DirectoryMissing))?;
         }
         Ok(())

@@ -49,16 +49,25 @@ impl SftpOptions {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.host.contains([' ', '/', '@']) {
-            problems.push(Problem::new("host", format!("`{}` is not a host name: write a DNS name or an address, without a scheme or a port", self.host)));
+            problems.push(Problem::new(
+                "host",
+                format!("`{}` is not a host name: write a DNS name or an address, without a scheme or a port", self.host),
+            ));
         }
         for (i, key) in self.host_keys.iter().enumerate() {
             let mut words = key.split_ascii_whitespace();
             let (Some(kind), Some(blob)) = (words.next(), words.next()) else {
-                problems.push(Problem::new(format!("hostKeys[{i}]"), "is not a public key: write `ssh-ed25519 AAAA…`, as ssh-keyscan prints it after the host's name"));
+                problems.push(Problem::new(
+                    format!("hostKeys[{i}]"),
+                    "is not a public key: write `ssh-ed25519 AAAA…`, as ssh-keyscan prints it after the host's name",
+                ));
                 continue;
             };
             if !(kind.starts_with("ssh-") || kind.starts_with("ecdsa-sha2-")) || !blob.starts_with("AAAA") {
-                problems.push(Problem::new(format!("hostKeys[{i}]"), "is not a public key: write `ssh-ed25519 AAAA…`, as ssh-keyscan prints it after the host's name"));
+                problems.push(Problem::new(
+                    format!("hostKeys[{i}]"),
+                    "is not a public key: write `ssh-ed25519 AAAA…`, as ssh-keyscan prints it after the host's name",
+                ));
             }
         }
         problems

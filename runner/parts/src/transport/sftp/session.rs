@@ -55,7 +55,9 @@ impl client::Handler for Pinned {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, met: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = met else { return Ok(false) };
+        let PublicKeyOrCertificate::PublicKey { key, .. } = met else {
+            return Ok(false);
+        };
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.fingerprint(HashAlg::Sha256).to_string());
         Ok(self.keys.iter().any(|pinned| pinned.key_data() == key.key_data()))
     }
@@ -91,7 +93,11 @@ pub(super) async fn connect(options: &SftpOptions, credentials: Option<&SecretFi
         Ok(Err(e)) => return Err(failed("log in to", Fault::ConnectionLost, Some(e.into()))),
         Ok(Ok(true)) => {}
         Ok(Ok(false)) => {
-            let fault = if matches!(login, Login::Password(_)) { Fault::PasswordRefused } else { Fault::KeyRefused };
+            let fault = if matches!(login, Login::Password(_)) {
+                Fault::PasswordRefused
+            } else {
+                Fault::KeyRefused
+            };
             return Err(failed("log in to", fault, None));
         }
     }
@@ -104,7 +110,11 @@ pub(super) async fn connect(options: &SftpOptions, credentials: Option<&SecretFi
 }
 
 fn pinned(options: &SftpOptions) -> Result<Vec<PublicKey>, Cause> {
-    options.host_keys.iter().map(|line| PublicKey::from_openssh(line.trim()).map_err(Cause::from)).collect()
+    options
+        .host_keys
+        .iter()
+        .map(|line| PublicKey::from_openssh(line.trim()).map_err(Cause::from))
+        .collect()
 }
 
 fn login(options: &SftpOptions, credentials: &SecretFiles, address: &str) -> Result<Login, TransportError> {
@@ -167,15 +177,34 @@ fn config(keys: &[PublicKey]) -> client::Config {
     }
     client::Config {
         keepalive_interval: Some(KEEPALIVE),
-        preferred: russh::Preferred { key: Cow::Owned(algorithms), ..Default::default() },
+        preferred: russh::Preferred {
+            key: Cow::Owned(algorithms),
+            ..Default::default()
+        },
         ..Default::default()
     }
 }
 
 fn handshake(error: russh::Error, seen: Option<String>, pinned: String) -> (Fault, Option<Cause>) {
     match error {
-        russh::Error::UnknownKey => (Fault::HostKeyUnknown { seen: seen.unwrap_or_else(|| "of another kind".to_owned()), pinned }, None),
-        russh::Error::NoCommonAlgo { kind: russh::AlgorithmKind::Key, theirs, .. } => (Fault::HostKeyUnknown { seen: format!("({})", theirs.join(", ")), pinned }, None),
+        russh::Error::UnknownKey => (
+            Fault::HostKeyUnknown {
+                seen: seen.unwrap_or_else(|| "of another kind".to_owned()),
+                pinned,
+            },
+            None,
+        ),
+        russh::Error::NoCommonAlgo {
+            kind: russh::AlgorithmKind::Key,
+            theirs,
+            ..
+        } => (
+            Fault::HostKeyUnknown {
+                seen: format!("({})", theirs.join(", ")),
+                pinned,
+            },
+            None,
+        ),
         e @ russh::Error::NoCommonAlgo { .. } => (Fault::NoCommonAlgorithm, Some(e.into())),
         e => (Fault::ConnectionLost, Some(e.into())),
     }
@@ -185,7 +214,11 @@ async fn authenticate(connection: &mut Handle<Pinned>, user: &str, login: &Login
     let result = match login {
         Login::Key(key) => {
             // Without an answer SHA-512: SHA-1 is never used.
-            let hash = if key.algorithm().is_rsa() { connection.best_supported_rsa_hash().await?.flatten().or(Some(HashAlg::Sha512)) } else { None };
+            let hash = if key.algorithm().is_rsa() {
+                connection.best_supported_rsa_hash().await?.flatten().or(Some(HashAlg::Sha512))
+            } else {
+                None
+            };
             connection.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key.clone(), hash)).await?
         }
         Login::Password(password) => {
@@ -242,7 +275,10 @@ async fn subsystem(connection: &Handle<Pinned>) -> Result<(RawSftpSession, Vec<S
             None => return Err((Fault::ConnectionLost, None)),
         }
     }
-    let config = russh_sftp::client::Config { request_timeout_secs: REQUEST_SECONDS, ..Default::default() };
+    let config = russh_sftp::client::Config {
+        request_timeout_secs: REQUEST_SECONDS,
+        ..Default::default()
+    };
     let sftp = RawSftpSession::new_with_config(channel.into_stream(), config);
     // A server that grants the subsystem and then runs something else, such as `nologin`, ends here.
     let version = sftp.init().await.map_err(|e| (Fault::SftpUnavailable, Some(Cause::from(e))))?;

@@ -48,14 +48,44 @@ async fn every_way_to_log_in() {
         ("password-line", password(), vec![("password", format!("{}\n", Sshd::PASSWORD))], None),
         ("key", private_key(), vec![("id", key("user"))], None),
         ("rsa-key", private_key(), vec![("id", key("user_rsa"))], None),
-        ("locked-key", private_key(), vec![("id", key("user_locked")), ("passphrase", "open sesame".into())], None),
-        ("useless-passphrase", private_key(), vec![("id", key("user")), ("passphrase", "open sesame".into())], None),
-        ("wrong-password", password(), vec![("password", "wrong".into())], Some(("PasswordRefused", Class::Config))),
+        (
+            "locked-key",
+            private_key(),
+            vec![("id", key("user_locked")), ("passphrase", "open sesame".into())],
+            None,
+        ),
+        (
+            "useless-passphrase",
+            private_key(),
+            vec![("id", key("user")), ("passphrase", "open sesame".into())],
+            None,
+        ),
+        (
+            "wrong-password",
+            password(),
+            vec![("password", "wrong".into())],
+            Some(("PasswordRefused", Class::Config)),
+        ),
         ("no-password", password(), vec![], Some(("SecretKeyMissing", Class::Config))),
         ("stranger", private_key(), vec![("id", key("stranger"))], Some(("KeyRefused", Class::Config))),
-        ("wrong-passphrase", private_key(), vec![("id", key("user_locked")), ("passphrase", "wrong".into())], Some(("KeyUnreadable", Class::Config))),
-        ("no-passphrase", private_key(), vec![("id", key("user_locked"))], Some(("KeyUnreadable", Class::Config))),
-        ("no-key", private_key(), vec![("id", "ssh-ed25519 AAAA".into())], Some(("KeyUnreadable", Class::Config))),
+        (
+            "wrong-passphrase",
+            private_key(),
+            vec![("id", key("user_locked")), ("passphrase", "wrong".into())],
+            Some(("KeyUnreadable", Class::Config)),
+        ),
+        (
+            "no-passphrase",
+            private_key(),
+            vec![("id", key("user_locked"))],
+            Some(("KeyUnreadable", Class::Config)),
+        ),
+        (
+            "no-key",
+            private_key(),
+            vec![("id", "ssh-ed25519 AAAA".into())],
+            Some(("KeyUnreadable", Class::Config)),
+        ),
     ];
     for (name, auth, values, expected) in cases {
         let values: Vec<(&str, &str)> = values.iter().map(|(k, v)| (*k, v.as_str())).collect();
@@ -66,7 +96,10 @@ async fn every_way_to_log_in() {
             (Err(e), Some((code, class))) => {
                 assert_eq!((e.code(), e.class()), (code, class), "{name}: {e:?}");
                 assert!(e.hint().is_some(), "{name}");
-                assert!(!format!("{e:?} {e}").contains("wrong") || !name.starts_with("wrong"), "{name}: no secret in an error");
+                assert!(
+                    !format!("{e:?} {e}").contains("wrong") || !name.starts_with("wrong"),
+                    "{name}: no secret in an error"
+                );
             }
             (Ok(_), Some((code, _))) => panic!("{name}: logged in, not {code}"),
             (Err(e), None) => panic!("{name}: {e:?}"),
@@ -96,7 +129,10 @@ async fn only_a_pinned_host_key_is_trusted() {
         assert_eq!(error.as_ref().map(|e| e.code()), code, "{error:?}");
         if let Some(error) = error {
             assert_eq!(error.class(), Class::Config);
-            assert!(code != Some("HostKeyUnknown") || options.host_keys.is_empty() || error.to_string().matches("SHA256:").count() >= 2, "both fingerprints: {error}");
+            assert!(
+                code != Some("HostKeyUnknown") || options.host_keys.is_empty() || error.to_string().matches("SHA256:").count() >= 2,
+                "both fingerprints: {error}"
+            );
         }
     }
 }
@@ -149,7 +185,11 @@ async fn servers_that_are_not_there() {
     ] {
         let mut options = server.options(port, "/in", password());
         options.host = host.into();
-        let secret = server.secret(port, &format!("s{port}"), &[("password", Sshd::PASSWORD), ("allowedHosts", &format!("{host}:{port}"))]);
+        let secret = server.secret(
+            port,
+            &format!("s{port}"),
+            &[("password", Sshd::PASSWORD), ("allowedHosts", &format!("{host}:{port}"))],
+        );
         let begun = Instant::now();
         let error = Sftp::connect(&options, Some(&secret)).await.err().unwrap();
         assert_eq!((error.code(), error.class()), (code, Class::Transient), "{error:?}");
@@ -162,7 +202,9 @@ async fn servers_that_are_not_there() {
 async fn a_full_disk_and_a_closed_directory_are_said() {
     let Some(server) = Sshd::start() else { return };
     let small = server.directory("small");
-    let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m,mode=777", "openreg-test", &small]).status();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m,mode=777", "openreg-test", &small])
+        .status();
     if !mounted.is_ok_and(|s| s.success()) {
         println!("SKIPPED: could not mount a small file system");
         return;
@@ -180,14 +222,22 @@ async fn a_full_disk_and_a_closed_directory_are_said() {
     .await;
     let unmounted = std::process::Command::new("umount").args(["-l", &small]).status();
     assert!(unmounted.is_ok_and(|s| s.success()));
-    assert_eq!((result.0.code(), result.0.class(), result.1), ("DiskFull", Class::Transient, 512 << 10), "{:?}", result.0);
+    assert_eq!(
+        (result.0.code(), result.0.class(), result.1),
+        ("DiskFull", Class::Transient, 512 << 10),
+        "{:?}",
+        result.0
+    );
 
     let transport = Sftp::connect(&options, Some(&secret)).await.unwrap();
     let closed = server.directory("closed");
     std::process::Command::new("chown").args(["root", &closed]).status().unwrap();
     let error = transport.upload(&RemoteName::new(&closed, ".x").unwrap(), zeros(10)).await.unwrap_err();
     assert_eq!((error.code(), error.class()), ("PermissionDenied", Class::Config), "{error:?}");
-    assert_eq!(transport.probe(&format!("{closed}/nothing")).await.err().map(|e| e.code()), Some("DirectoryMissing"));
+    assert_eq!(
+        transport.probe(&format!("{closed}/nothing")).await.err().map(|e| e.code()),
+        Some("DirectoryMissing")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

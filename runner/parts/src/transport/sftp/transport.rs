@@ -39,7 +39,9 @@ pub struct Sftp {
 impl Sftp {
     /// Connects, checks the host key, logs in and starts SFTP.
     pub async fn connect(options: &SftpOptions, credentials: Option<&SecretFiles>) -> Result<Self, TransportError> {
-        Ok(Self { session: connect(options, credentials).await? })
+        Ok(Self {
+            session: connect(options, credentials).await?,
+        })
     }
 
     fn has(&self, extension: &str) -> bool {
@@ -134,7 +136,10 @@ impl Sftp {
             hash.update(&block);
             read += block.len() as u64;
         }
-        Ok(Digest { size: read, sha256: hex::encode(hash.finalize()) })
+        Ok(Digest {
+            size: read,
+            sha256: hex::encode(hash.finalize()),
+        })
     }
 }
 
@@ -159,12 +164,16 @@ fn says_disk_full(message: &str) -> bool {
 #[async_trait]
 impl Transport for Sftp {
     async fn inspect(&self, name: &RemoteName) -> Result<Option<u64>, TransportError> {
-        self.size(name.as_str()).await.map_err(|e| self.judge(format!("look at {name}"), e, Fault::Missing))
+        self.size(name.as_str())
+            .await
+            .map_err(|e| self.judge(format!("look at {name}"), e, Fault::Missing))
     }
 
     async fn digest(&self, name: &RemoteName) -> Result<Option<Digest>, TransportError> {
         let failed = |e| self.judge(format!("read {name}"), e, Fault::Missing);
-        let Some(size) = self.size(name.as_str()).await.map_err(failed)? else { return Ok(None) };
+        let Some(size) = self.size(name.as_str()).await.map_err(failed)? else {
+            return Ok(None);
+        };
         let handle = match self.session.sftp.open(name.as_str(), OpenFlags::READ, FileAttributes::empty()).await {
             Ok(opened) => opened.handle,
             Err(SftpError::Status(s)) if s.status_code == StatusCode::NoSuchFile => return Ok(None),
@@ -202,7 +211,9 @@ impl Transport for Sftp {
 
     async fn commit(&self, temporary: &RemoteName, to: &RemoteName) -> Result<(), TransportError> {
         let action = || format!("rename {temporary} to {to}");
-        let Err(error) = self.session.sftp.rename(temporary.as_str(), to.as_str()).await else { return Ok(()) };
+        let Err(error) = self.session.sftp.rename(temporary.as_str(), to.as_str()).await else {
+            return Ok(());
+        };
         if !matches!(error, SftpError::Status(_)) {
             return Err(self.judge(action(), error, Fault::Missing));
         }
