@@ -41,11 +41,13 @@ spec:
   id: $(cat /proc/sys/kernel/random/uuid)
   reportRef: $report
   trigger: Manual
-  period: {start: "2026-03-02T00:00:00Z", end: "2026-03-03T00:00:00Z"}
+  period: {start: "2026-03-06T00:00:00Z", end: "2026-03-07T00:00:00Z"} # one trade of that day has no buyer
 END
-conditions() {
-    kubectl get reportrun -n "$TENANT" "$run" -o jsonpath='{range .status.conditions[*]}{.type}{"|"}{.status}{"|"}{.reason}{"|"}{.message}{"\n"}{end}' |
-        { echo 'CONDITION|STATUS|REASON|MESSAGE'; cat; } | column -t -s '|'
+conditions() { # as a table, in the order in which a run goes through them
+    { echo 'CONDITION|STATUS|REASON|MESSAGE'
+      for type in Resolved SourceReady Started Generated Approved Delivered Recorded Complete; do
+          kubectl get reportrun -n "$TENANT" "$run" -o jsonpath="{range .status.conditions[?(@.type=='$type')]}{.type}{'|'}{.status}{'|'}{.reason}{'|'}{.message}{'\n'}{end}"
+      done; } | column -t -s '|' | sed 's/^/  /'
 }
 if ! kubectl wait -n "$TENANT" --for=condition=Complete --timeout=180s "reportrun/$run" >/dev/null; then
     conditions >&2
@@ -56,17 +58,18 @@ fi
 echo
 conditions
 field() { kubectl get reportrun -n "$TENANT" "$run" -o "jsonpath={$1}"; }
+in_pod() { kubectl exec -n "$DEV_NAMESPACE" "deployment/$1" -- "${@:2}"; }
 
-# The manifest names the artifacts; the receiver holds them under the names of the delivery.
-say "The artifact, as it lies on the SFTP server"
+say "The artifact, as the sealed manifest names it, and as it lies on the SFTP server"
+tenant=$(kubectl get namespace "$TENANT" -o 'jsonpath={.metadata.uid}') # a tenant's objects lie under the UID of its namespace
+in_pod s3 cat "/data/s3/openreg/$tenant/$(field .status.manifest.key)" | python3 -c '
+import json, sys
+for artifact in json.load(sys.stdin)["artifacts"]:
+    print("  manifest   SHA-256", artifact["sha256"], artifact["name"])'
 remote=$(field '.status.deliveries[0].remote')
-[ -n "$remote" ] || remote=/in/$(kubectl exec -n "$DEV_NAMESPACE" deployment/sftp -- ls -1t /srv/sftp/in | head -n 1)
-at_receiver() { kubectl exec -n "$DEV_NAMESPACE" deployment/sftp -- "$@"; }
-at_receiver ls -l "/srv/sftp$remote"
-at_receiver head -n 3 "/srv/sftp$remote"
+in_pod sftp sha256sum "/srv/sftp$remote" | sed 's/^\([0-9a-f]*\) */  receiver   SHA-256 \1 /'
 echo
-echo "SHA-256 there:           $(at_receiver sha256sum "/srv/sftp$remote" | cut -d' ' -f1)"
-echo "SHA-256 of the manifest: $(field '.status.manifest.sha256')"
+{ in_pod sftp ls -l "/srv/sftp$remote"; in_pod sftp head -n 3 "/srv/sftp$remote"; } | sed 's/^/  /'
 
 # A user of the web page, with a password for one log-in. Made anew each time: the last one may be used up.
 api() { kubectl exec -n "$SYSTEM_NAMESPACE" deployment/openreg-api -c api -- openreg-api --log error user "$@"; }

@@ -181,10 +181,10 @@ fn pod(job: &RunnerJob) -> PodSpec {
             image: Some(job.image.clone()),
             image_pull_policy: job.pull_policy.clone(),
             args: Some(job.args.clone()),
-            env: Some(vec![field_env("POD_UID", "metadata.uid"), field_env("POD_NAME", "metadata.name")]),
+            env: Some(vec![field_env("POD_UID", "metadata.uid"), field_env("POD_NAME", "metadata.name"), EnvVar { name: "TMPDIR".to_owned(), value: Some(SCRATCH_DIRECTORY.to_owned()), value_from: None }]),
             resources: Some(ResourceRequirements {
                 limits: Some(quantities(&job.cpu, &job.memory)),
-                requests: Some(requests(&job.memory)),
+                requests: Some(requests(&job.cpu, &job.memory)),
                 ..ResourceRequirements::default()
             }),
             security_context: Some(SecurityContext {
@@ -239,10 +239,13 @@ fn quantities(cpu: &str, memory: &str) -> BTreeMap<String, Quantity> {
 
 /// Small requests: a runner waits for its database most of the time, and a request of the whole limit would leave no room
 /// for a second pod on a two-core node. 128Mi is what a runner is promised to need at most.
-fn requests(memory_limit: &str) -> BTreeMap<String, Quantity> {
+fn requests(cpu_limit: &str, memory_limit: &str) -> BTreeMap<String, Quantity> {
+    // A limit below one CPU is written in thousandths; 50m is below every limit that is not.
+    let little = cpu_limit.strip_suffix('m').and_then(|m| m.parse::<u32>().ok()).is_some_and(|m| m < 50);
+    let cpu = if little { cpu_limit } else { "50m" };
     let limit = openreg_parts::units::ByteSize::try_from(memory_limit.to_owned()).map_or(u64::MAX, |m| m.get());
     let memory = if limit < 128 << 20 { memory_limit } else { "128Mi" };
-    quantities("50m", memory)
+    quantities(cpu, memory)
 }
 
 fn seconds(duration: Duration) -> i64 {
@@ -320,7 +323,8 @@ mod tests {
 
     #[test]
     fn request_is_never_above_the_limit() {
-        assert_eq!(requests("64Mi")["memory"], Quantity("64Mi".to_owned()));
-        assert_eq!(requests("4Gi")["memory"], Quantity("128Mi".to_owned()));
+        assert_eq!(requests("10m", "64Mi"), quantities("10m", "64Mi"));
+        assert_eq!(requests("250m", "4Gi"), quantities("50m", "128Mi"));
+        assert_eq!(requests("0.1", "4Gi"), quantities("50m", "128Mi"));
     }
 }

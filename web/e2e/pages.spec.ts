@@ -47,7 +47,7 @@ test('a person starts a run, sees it delivered, fetches the file and finds all o
   await logIn(page)
 
   await page.getByRole('button', { name: 'Start a run' }).click()
-  await page.getByLabel('Report', { exact: true }).selectOption('trades-csv')
+  await page.getByRole('combobox', { name: 'Report' }).selectOption('trades-csv')
   await page.getByLabel('First day').fill('2026-03-06')
   await page.getByLabel('Last day').fill('2026-03-06')
   await page.getByRole('button', { name: 'Start', exact: true }).click()

@@ -90,7 +90,7 @@ where
     for turned in turned(&before, &after, told) {
         let bad = match turned.type_.as_str() {
             WARNING | CONFLICT => turned.status == ConditionStatus::True,
-            _ => turned.status == ConditionStatus::False,
+            _ => turned.status != ConditionStatus::True,
         };
         let type_ = if bad { EventType::Warning } else { EventType::Normal };
         ctx.event(object, type_, &turned.reason, &turned.type_, turned.message.clone()).await;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytes, dayAfter, duration, period } from './format'
+import { bytes, dayAfter, duration, period, words } from './format'
 
 describe('format', () => {
   test.each([
@@ -15,6 +15,11 @@ describe('format', () => {
     [61_000, '1 min 1 s'],
     [3_660_000, '1 h 1 min'],
   ])('%d ms read %s', (n, text) => expect(duration(n)).toBe(text))
+
+  test('a word of the API becomes words', () => {
+    expect(words('DeliveredWithExclusions')).toBe('Delivered with exclusions')
+    expect(words('Queued')).toBe('Queued')
+  })
 
   test('the day after crosses months and years', () => {
     expect(dayAfter('2026-02-28')).toBe('2026-03-01T00:00:00Z')

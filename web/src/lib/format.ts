@@ -48,3 +48,8 @@ export function dayAfter(day: string): string {
   next.setUTCDate(next.getUTCDate() + 1)
   return next.toISOString().replace('.000Z', 'Z')
 }
+
+/** A CamelCase word of the API as people read it: `DeliveredWithExclusions` becomes `Delivered with exclusions`. */
+export function words(camelCase: string): string {
+  return camelCase.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+}

@@ -27,8 +27,9 @@ use crate::pod::{RunnerJob, SecretVolume};
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long its pod may take to start, image included.
 pub const STARTUP: Duration = Duration::from_secs(120);
-/// How soon a probe that did not succeed is tried again, at the most.
-const RETRY: Duration = Duration::from_secs(5 * 60);
+/// A probe that did not succeed is tried again after as long as it has been failing, but between these: a Secret that is
+/// applied a moment later costs seconds, a server that is down for a week not a Job a second.
+const RETRY: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(5 * 60));
 /// How long the pod's message may come after the Job's end: they are two watches.
 const SETTLE: Duration = Duration::from_secs(10);
 /// The directory of the endpoint's Secret.
@@ -108,8 +109,12 @@ pub fn decide(seen: &Seen<'_>) -> Step {
     }
     let due = match (&seen.status.last_probe_time, judged) {
         (Some(last), true) => {
-            let good = reachable.is_some_and(|c| c.status == ConditionStatus::True);
-            later(last.0, pause(seen.uid, if good { seen.interval } else { seen.interval.min(RETRY) }))
+            let failing = reachable.filter(|c| c.status != ConditionStatus::True);
+            let interval = failing.map_or(seen.interval, |c| {
+                let since = Duration::try_from(last.0.duration_since(c.last_transition_time.0)).unwrap_or_default();
+                since.clamp(RETRY.0, RETRY.1).min(seen.interval)
+            });
+            later(last.0, pause(seen.uid, interval))
         }
         _ => seen.now,
     };

@@ -71,7 +71,13 @@ fn probe_is_due_after_a_change_and_after_the_interval() {
         "5.5 h ago, every 6 h and up to a tenth"
     );
     assert_eq!(step(&good(2), &[], "2026-03-02T13:06:01Z"), start);
-    assert_eq!(step(&bad, &[], NOW), start, "what failed is tried again soon");
+    assert_eq!(step(&bad, &[], "2026-03-02T11:50:17Z"), start, "what failed is tried again soon");
+    assert!(matches!(step(&bad, &[], "2026-03-02T11:50:14Z"), Step::Wait(_)));
+    // Down for three hours: five minutes, and a tenth for the jitter.
+    let mut long = bad.clone();
+    long.conditions[0].last_transition_time = Time(at("2026-03-02T09:00:00Z"));
+    assert!(matches!(step(&long, &[], "2026-03-02T11:54:59Z"), Step::Wait(_)));
+    assert_eq!(step(&long, &[], "2026-03-02T11:55:31Z"), start);
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub struct Target {
 
 impl Launch {
     /// What the Jobs of `plan` get, with the defaults of what was not said.
-    pub fn of(plan: &RunPlan, execution: Option<&Execution>, destinations: &BTreeMap<String, Arc<Destination>>, generate_only: bool) -> Self {
+    pub fn of(plan: &RunPlan, execution: Option<&Execution>, destinations: &BTreeMap<String, Arc<Destination>>) -> Self {
         let none = Execution::default();
         let execution = execution.unwrap_or(&none);
         let retry = execution.retry.clone().unwrap_or_default();
@@ -99,7 +99,7 @@ impl Launch {
             generate: Stage::new(plan.limits.timeout_seconds, retry.max_attempts.unwrap_or(3), retry.backoff.as_ref(), (Duration::from_secs(30), Duration::from_secs(10 * 60))),
             connectors: plan.connectors.iter().map(|(name, c)| Peer { name: name.clone(), secret: c.credentials.clone() }).collect(),
             store: plan.store.credentials.clone(),
-            destinations: if generate_only { Vec::new() } else { targets.collect() },
+            destinations: targets.collect(),
         }
     }
 }

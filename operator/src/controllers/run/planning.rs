@@ -1,7 +1,7 @@
 //! From what is known to a plan, or to what is missing or wrong. Pure; the plan itself is made by `openreg-resolve`.
 
 use openreg_crds::ReportVersion;
-use openreg_crds::report_run::{Mode, RunFailure};
+use openreg_crds::report_run::RunFailure;
 use openreg_parts::error::{Class, Problem};
 use openreg_plan::{RunPlan, Sha256};
 
@@ -50,8 +50,7 @@ fn prepare(facts: &Facts, version: &ReportVersion) -> Planned {
         Err(problems) => return Planned::Wrong(invalid(&problems)),
     };
     let report = &version.spec.report;
-    let generate_only = facts.run.spec.mode == Some(Mode::GenerateOnly);
-    let launch = Launch::of(&plan, report.execution.as_ref(), &facts.destinations, generate_only);
+    let launch = Launch::of(&plan, report.execution.as_ref(), &facts.destinations);
     match plan.to_bytes() {
         Ok(bytes) => Planned::Ready(Box::new(Prepared { version: report.version.clone(), sha256: Sha256::of(&bytes), plan: bytes, launch })),
         Err(error) => Planned::Wrong(failure("Plan", Class::Config, "PlanTooLarge", error.to_string(), Some("shorten the queries or the mapping"))),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use openreg_crds::common::condition::{self, Condition, ConditionStatus};
 use openreg_crds::report::ReportSpec;
-use openreg_crds::report_run::ReportRunSpec;
+use openreg_crds::report_run::{Mode, ReportRunSpec};
 use openreg_crds::{Report, ReportVersion, STORE_NAME};
 
 use super::facts::Facts;
@@ -61,7 +61,9 @@ pub fn missing(facts: &Facts, version: Option<&ReportVersion>) -> Vec<String> {
             Some(c) => out.extend(not_ready("Connector", &name, c.status.as_ref().map(|s| s.conditions.as_slice()), c.metadata.generation)),
         }
     }
-    for name in destinations(&version.spec.report) {
+    // A run that only generates needs no destination.
+    let delivers = spec.mode != Some(Mode::GenerateOnly);
+    for name in destinations(&version.spec.report).into_iter().filter(|_| delivers) {
         match facts.destinations.get(&name) {
             None => out.push(format!("Destination {name} does not exist")),
             Some(d) => out.extend(not_ready("Destination", &name, d.status.as_ref().map(|s| s.conditions.as_slice()), d.metadata.generation)),

@@ -1,3 +1,5 @@
+import { words } from '@/lib/format'
+
 const TONES = {
   good: 'bg-good-soft text-good',
   bad: 'bg-bad-soft text-bad',
@@ -12,7 +14,7 @@ export function Badge({ tone, children }: { tone: Tone; children: string }) {
   return (
     <span className={`inline-flex items-center gap-1.5 rounded-full px-2.5 py-0.5 text-xs font-medium whitespace-nowrap ${TONES[tone]}`}>
       <span aria-hidden className={`size-1.5 rounded-full bg-current ${tone === 'busy' ? 'animate-pulse' : ''}`} />
-      {children}
+      {words(children)}
     </span>
   )
 }

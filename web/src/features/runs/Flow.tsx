@@ -1,4 +1,5 @@
 import type { Schema } from '@/lib/client'
+import { words } from '@/lib/format'
 
 const STEPS = ['Resolved', 'Started', 'Generated', 'Delivered', 'Recorded', 'Complete']
 
@@ -18,7 +19,7 @@ export function Flow({ conditions }: { conditions: Schema['Condition'][] }) {
             </span>
             <span>
               <span className="block font-medium">{step}</span>
-              <span className="block text-xs">{condition?.reason ?? 'not yet'}</span>
+              <span className="block text-xs">{condition === undefined ? 'not yet' : words(condition.reason)}</span>
             </span>
           </li>
         )

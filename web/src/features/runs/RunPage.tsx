@@ -6,7 +6,7 @@ import { Loading, Page } from '@/components/ui/Page'
 import { Problem } from '@/components/ui/Problem'
 import { Table } from '@/components/ui/Table'
 import { Time } from '@/components/ui/Time'
-import { bytes, count, duration, period } from '@/lib/format'
+import { bytes, count, duration, period, words } from '@/lib/format'
 import { Artifacts } from './Artifacts'
 import { CancelRun } from './CancelRun'
 import { Flow } from './Flow'
@@ -110,8 +110,8 @@ export function RunPage() {
           columns={[
             { head: 'Condition', cell: (c) => c.type },
             { head: 'Status', cell: (c) => <Badge tone={c.status === 'True' ? 'good' : 'idle'}>{c.status}</Badge> },
-            { head: 'Reason', cell: (c) => c.reason },
-            { head: 'Message', cell: (c) => c.message },
+            { head: 'Reason', cell: (c) => words(c.reason) },
+            { head: 'Message', cell: (c) => <span className="break-all">{c.message}</span> },
             { head: 'Since', cell: (c) => <Time at={c.lastTransitionTime} /> },
           ]}
         />

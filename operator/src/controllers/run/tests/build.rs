@@ -172,7 +172,7 @@ fn limits_are_what_the_report_asks_and_never_more() {
     let limits = |execution: Value| {
         let execution: Execution = of(execution);
         let plan = super::planning::a_plan();
-        let launch = Launch::of(&plan, Some(&execution), &BTreeMap::new(), false);
+        let launch = Launch::of(&plan, Some(&execution), &BTreeMap::new());
         (launch.cpu, launch.memory)
     };
     let texts = |a: &str, b: &str| (a.to_owned(), b.to_owned());
