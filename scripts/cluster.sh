@@ -15,6 +15,7 @@ fi
 cd tests/cluster
 if cluster_runs; then
     echo "cluster: it runs already"
+    kubectl --kubeconfig "$CLUSTER/kubeconfig" get --raw /readyz --request-timeout=10s >/dev/null 2>&1 || { ./explain.sh "$CLUSTER" || true; fail "but it is broken: make down, then try again"; }
 else
     ./build.sh
     [ ! -f "$CLUSTER/index" ] || { echo "cluster: an earlier one has ended; removing what it left"; ./down.sh "$CLUSTER"; }

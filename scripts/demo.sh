@@ -90,7 +90,7 @@ cat <<END
              kubectl describe -n $TENANT reportrun $run
              kubectl get -n $TENANT jobs -l openreg.io/run=$run -o yaml
   again      make demo       one more run
-  remove     make down       all of it, the cluster included
+  remove     make down       all of it$(external_cluster || echo ", the cluster included")
 
 END
 echo "demo: done after $((SECONDS - begun)) s"

@@ -10,12 +10,16 @@ before=$(state)
 # What a kind that is gone left behind must go too; a generator that fails must not leave nothing.
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-cargo run --quiet -p openreg-crds --bin crdgen -- "$made"
+# All programs in one invocation, as scripts/images.sh and the tests build them: with -p, cargo would choose other features
+# and compile most dependencies once more.
+cargo build --quiet --workspace --bins
+programs=${CARGO_TARGET_DIR:-target}/debug
+"$programs/crdgen" "$made"
 mkdir -p config/crd
 rm -f config/crd/*.yaml
 cp "$made"/*.yaml config/crd/
 scripts/crd-chart.sh
-cargo run --quiet -p openreg-api -- openapi >"$made/openapi.json"
+"$programs/openreg-api" openapi >"$made/openapi.json"
 cp "$made/openapi.json" api/openapi.json
 if [ -f web/package.json ]; then
     scripts/web.sh install

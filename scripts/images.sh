@@ -60,6 +60,7 @@ archive() { # archive IMAGE INPUTS COMMAND...: makes the image and its archive u
     rm -f "$file" "$file.inputs"
     # Without a name in the archive an import brings in nothing, and does not say so.
     images push --quiet "$image" "oci-archive:$file:$image"
+    images rmi "$image" >/dev/null # the archive is what is used; the store, which all checkouts share, keeps the bases
     echo "$image $inputs" >"$file.inputs"
     echo "$image: made in $((SECONDS - begun)) s, $(du -m "$file" | cut -f1) MB"
 }
@@ -69,7 +70,7 @@ build() { # build IMAGE FILE CONTEXT [TARGET]
 
 production=(ca-certificates tzdata)
 tests/cluster/base-image.sh "${production[@]}"
-tag=$profile-$(find "$context" -type f -print0 | sort -z | xargs -0 sha256sum | cat - Containerfile tests/cluster/base-image.sh | sha256sum | cut -c1-12)
+tag=$profile-$(cd "$context" && find . -type f -print0 | sort -z | xargs -0 sha256sum | cat - "$ROOT"/{Containerfile,tests/cluster/base-image.sh} | sha256sum | cut -c1-12)
 echo "$tag" >"$out/tag"
 made=()
 for component in "${components[@]}"; do
@@ -77,8 +78,6 @@ for component in "${components[@]}"; do
     archive "$image" "$tag" build "$image" Containerfile "$context" "$component"
     made+=("$out/openreg-$component.tar")
 done
-# Those of an earlier content are only in the way.
-images images --format '{{.Name}}:{{.Tag}}' | grep -E '^localhost/openreg-(runner|operator|api):' | grep -v ":$tag\$" | while read -r old; do images rmi "$old" >/dev/null 2>&1 || true; done
 
 # The servers of the demo and the cluster tests, on a base of their own, so that the production base stays small.
 tests/cluster/build.sh versitygw >/dev/null
@@ -91,6 +90,7 @@ tests/cluster/base-image.sh --tag localhost/openreg-dev-base:bookworm "${dev[@]}
 dev_inputs=$({ cat tests/cluster/base-image.sh; echo "${dev[@]}"; find "$dev_context" -type f -print0 | sort -z | xargs -0 cat; } | sha256sum | cut -c1-12)
 archive localhost/openreg-dev:dev "$dev_inputs" build localhost/openreg-dev:dev "$dev_context/Containerfile" "$dev_context"
 made+=("$out/openreg-dev.tar")
+images rmi --prune >/dev/null 2>&1 || true # what lost its name to a newer one
 
 # Into the cluster.
 if external_cluster; then

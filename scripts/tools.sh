@@ -14,8 +14,8 @@ for tool in "$@"; do
     echo "$tool $version: compiling it, once"
     begun=$SECONDS
     mkdir -p "$WORK/logs"
-    # Outside the checkout, so that its toolchain file and settings do not apply.
-    (cd "$TOOLS" && CARGO_TARGET_DIR=$TOOLS/tools-target cargo install --quiet --debug --locked --force --root "$TOOLS/tools" "$tool@$version") >"$WORK/logs/$tool.log" 2>&1 </dev/null ||
+    # Outside the checkout, so that its settings do not apply; the compiler is the same.
+    (cd "$TOOLS" && RUSTUP_TOOLCHAIN=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml") CARGO_TARGET_DIR=$TOOLS/tools-target cargo install --quiet --debug --locked --force --root "$TOOLS/tools" "$tool@$version") >"$WORK/logs/$tool.log" 2>&1 </dev/null ||
         { tail -n 20 "$WORK/logs/$tool.log" >&2; fail "could not install $tool"; }
     rm -rf "$TOOLS/tools-target"
     touch "$stamp"

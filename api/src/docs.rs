@@ -15,12 +15,19 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .
 
 /// The page.
 pub fn page(document: &utoipa::openapi::OpenApi) -> String {
-    let mut html = String::from("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>OpenReg API</title><link rel=\"stylesheet\" href=\"/docs/style.css\"></head><body><main><h1>OpenReg API</h1>");
+    let mut html = String::from(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>OpenReg API</title><link rel=\"stylesheet\" href=\"/docs/style.css\"></head><body><main><h1>OpenReg API</h1>",
+    );
     let description = document.info.description.clone().unwrap_or_default();
     // Writing to a String cannot fail.
     let _ = write!(html, "<p>{}</p><p><a href=\"/api/v1/openapi.json\">openapi.json</a></p>", escape(&description));
     for tag in document.tags.iter().flatten() {
-        let _ = write!(html, "<h2>{}</h2><p>{}</p>", escape(&tag.name), escape(tag.description.as_deref().unwrap_or_default()));
+        let _ = write!(
+            html,
+            "<h2>{}</h2><p>{}</p>",
+            escape(&tag.name),
+            escape(tag.description.as_deref().unwrap_or_default())
+        );
         for (path, item) in &document.paths.paths {
             for (method, operation) in operations(item) {
                 if operation.tags.iter().flatten().any(|t| *t == tag.name) {
@@ -34,7 +41,12 @@ pub fn page(document: &utoipa::openapi::OpenApi) -> String {
     let schemas = document.components.as_ref().map(|c| serde_json::to_value(&c.schemas).unwrap_or_default());
     for (name, schema) in schemas.as_ref().and_then(Value::as_object).into_iter().flatten() {
         let text = serde_json::to_string_pretty(schema).unwrap_or_default();
-        let _ = write!(html, "<details id=\"{0}\"><summary><code>{0}</code></summary><pre>{1}</pre></details>", escape(name), escape(&text));
+        let _ = write!(
+            html,
+            "<details id=\"{0}\"><summary><code>{0}</code></summary><pre>{1}</pre></details>",
+            escape(name),
+            escape(&text)
+        );
     }
     html.push_str("</main></body></html>");
     html
@@ -43,13 +55,26 @@ pub fn page(document: &utoipa::openapi::OpenApi) -> String {
 fn one(html: &mut String, method: &str, path: &str, operation: &Value) {
     let text = |key: &str| operation[key].as_str().map(escape).unwrap_or_default();
     let permission = operation["x-permission"].as_str().unwrap_or("public");
-    let _ = write!(html, "<details><summary><span class=\"m\">{method}</span> <code>{}</code><span class=\"p\">{}</span></summary><p>{} {}</p>", escape(path), escape(permission), text("summary"), text("description"));
+    let _ = write!(
+        html,
+        "<details><summary><span class=\"m\">{method}</span> <code>{}</code><span class=\"p\">{}</span></summary><p>{} {}</p>",
+        escape(path),
+        escape(permission),
+        text("summary"),
+        text("description")
+    );
     let parameters = operation["parameters"].as_array();
     if let Some(parameters) = parameters.filter(|p| !p.is_empty()) {
         html.push_str("<table><tr><th>parameter</th><th>in</th><th></th></tr>");
         for p in parameters {
             let cell = |key: &str| escape(p[key].as_str().unwrap_or_default());
-            let _ = write!(html, "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>", cell("name"), cell("in"), cell("description"));
+            let _ = write!(
+                html,
+                "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
+                cell("name"),
+                cell("in"),
+                cell("description")
+            );
         }
         html.push_str("</table>");
     }
@@ -58,8 +83,15 @@ fn one(html: &mut String, method: &str, path: &str, operation: &Value) {
     }
     html.push_str("<table><tr><th>status</th><th></th><th>schema</th></tr>");
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-        let schema = reference(&response["content"]).map(|s| format!("<a href=\"#{0}\">{0}</a>", escape(&s))).unwrap_or_default();
-        let _ = write!(html, "<tr><td>{}</td><td>{}</td><td>{schema}</td></tr>", escape(status), escape(response["description"].as_str().unwrap_or_default()));
+        let schema = reference(&response["content"])
+            .map(|s| format!("<a href=\"#{0}\">{0}</a>", escape(&s)))
+            .unwrap_or_default();
+        let _ = write!(
+            html,
+            "<tr><td>{}</td><td>{}</td><td>{schema}</td></tr>",
+            escape(status),
+            escape(response["description"].as_str().unwrap_or_default())
+        );
     }
     html.push_str("</table></details>");
 }

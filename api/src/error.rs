@@ -121,7 +121,13 @@ impl ApiError {
 
 /// A problem document as a response.
 pub fn problem(status: StatusCode, word: &str, title: &str, detail: String, errors: Vec<FieldProblem>) -> Response {
-    let document = ProblemDocument { type_: format!("urn:openreg:problem:{word}"), title: title.to_owned(), status: status.as_u16(), detail, errors };
+    let document = ProblemDocument {
+        type_: format!("urn:openreg:problem:{word}"),
+        title: title.to_owned(),
+        status: status.as_u16(),
+        detail,
+        errors,
+    };
     let mut response = (status, Json(document)).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     response
@@ -136,7 +142,13 @@ impl IntoResponse for ApiError {
         }
         let (word, title) = self.word();
         let errors = match &self {
-            Self::Invalid(problems) => problems.iter().map(|p| FieldProblem { field: p.field.clone(), message: p.message.clone() }).collect(),
+            Self::Invalid(problems) => problems
+                .iter()
+                .map(|p| FieldProblem {
+                    field: p.field.clone(),
+                    message: p.message.clone(),
+                })
+                .collect(),
             _ => Vec::new(),
         };
         let mut response = problem(self.status(), word, title, self.to_string(), errors);
@@ -174,7 +186,15 @@ impl From<DbError> for ApiError {
         if error.is_bad_text() {
             return Self::BadRequest("a value of the request has a character that cannot be kept: NUL".to_owned());
         }
-        if error.is_outage() { Self::Unavailable { action: "answer", what: "the database", source: Box::new(error) } } else { Self::internal(error) }
+        if error.is_outage() {
+            Self::Unavailable {
+                action: "answer",
+                what: "the database",
+                source: Box::new(error),
+            }
+        } else {
+            Self::internal(error)
+        }
     }
 }
 
@@ -190,7 +210,11 @@ impl From<ClusterError> for ApiError {
             ClusterError::Refused { message } => Self::Refused(message),
             ClusterError::Exists { .. } | ClusterError::Changed { .. } => Self::Conflict(error.to_string()),
             ClusterError::Missing { kind, name } => Self::NotFound(format!("{kind} {name}")),
-            other => Self::Unavailable { action: "ask the cluster", what: "the cluster", source: Box::new(other) },
+            other => Self::Unavailable {
+                action: "ask the cluster",
+                what: "the cluster",
+                source: Box::new(other),
+            },
         }
     }
 }

@@ -28,7 +28,12 @@ use cli::{Cli, Command, MigrateOptions, RecordOptions, ServeOptions};
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let filter = EnvFilter::try_new(&cli.log).with_context(|| format!("could not read the log filter {}", cli.log))?;
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     // One provider of cryptography for the whole process: rustls panics on an ambiguous default.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
@@ -55,7 +60,9 @@ async fn serve_api(options: ServeOptions) -> anyhow::Result<()> {
         metrics: HttpMetrics::default(),
         changes: broadcast::channel(1024).0,
     };
-    let listener = TcpListener::bind(&options.listen).await.with_context(|| format!("could not listen on {}", options.listen))?;
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .with_context(|| format!("could not listen on {}", options.listen))?;
     tracing::info!(address = %listener.local_addr()?, "serving");
     serve::serve(app, listener, options.web_dir, stopped()?).await.context("could not serve")
 }
@@ -64,9 +71,16 @@ async fn record(options: RecordOptions) -> anyhow::Result<()> {
     let db = Db::open(&options.database.database_url, options.connections)?;
     let cluster = Kubernetes::connect().await?;
     let shared = Arc::new(cluster.clone());
-    let recorder = Recorder { db: db.clone(), stores: Stores::new(shared.clone(), options.stores), cluster: shared, grace: GRACE };
+    let recorder = Recorder {
+        db: db.clone(),
+        stores: Stores::new(shared.clone(), options.stores),
+        cluster: shared,
+        grace: GRACE,
+    };
     let metrics = RecorderMetrics::default();
-    let listener = TcpListener::bind(&options.listen).await.with_context(|| format!("could not listen on {}", options.listen))?;
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .with_context(|| format!("could not listen on {}", options.listen))?;
     let probes = recorder::probe::router(db.clone(), metrics.clone());
     let stop = stopped()?;
     let probing = tokio::spawn(async move { axum::serve(listener, probes).await });

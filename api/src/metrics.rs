@@ -42,7 +42,11 @@ impl Default for HttpMetrics {
         let duration = Histogram::new(buckets());
         registry.register("openreg_api_requests", "Requests, by method, route and status", requests.clone());
         registry.register("openreg_api_request_duration_seconds", "Time until the head of the answer", duration.clone());
-        Self { registry: Arc::new(registry), requests, duration }
+        Self {
+            registry: Arc::new(registry),
+            requests,
+            duration,
+        }
     }
 }
 
@@ -98,13 +102,29 @@ impl Default for RecorderMetrics {
             watch_progress: Gauge::default(),
         };
         r.register("openreg_recorder_pending_runs", "Runs seen and not yet written", m.pending.clone());
-        r.register("openreg_recorder_oldest_unrecorded_seconds", "Age of the oldest change that is not yet written; 0 when nothing waits", m.oldest_unrecorded.clone());
-        r.register("openreg_recorder_last_success_timestamp_seconds", "When a run was last written", m.last_success.clone());
+        r.register(
+            "openreg_recorder_oldest_unrecorded_seconds",
+            "Age of the oldest change that is not yet written; 0 when nothing waits",
+            m.oldest_unrecorded.clone(),
+        );
+        r.register(
+            "openreg_recorder_last_success_timestamp_seconds",
+            "When a run was last written",
+            m.last_success.clone(),
+        );
         r.register("openreg_recorder_recorded", "Writes done", m.recorded.clone());
         r.register("openreg_recorder_failures", "Tries that failed", m.failures.clone());
-        r.register("openreg_recorder_unreadable_runs", "Objects that could not be read as a run", m.unreadable.clone());
+        r.register(
+            "openreg_recorder_unreadable_runs",
+            "Objects that could not be read as a run",
+            m.unreadable.clone(),
+        );
         r.register("openreg_recorder_leader", "1 while this process is the one that writes", m.leader.clone());
-        r.register("openreg_recorder_watch_last_progress_timestamp_seconds", "When the watch last said something", m.watch_progress.clone());
+        r.register(
+            "openreg_recorder_watch_last_progress_timestamp_seconds",
+            "When the watch last said something",
+            m.watch_progress.clone(),
+        );
         Self { registry: Arc::new(r), ..m }
     }
 }

@@ -32,18 +32,29 @@ pub struct Route {
 impl Route {
     /// Its method and path.
     pub fn name(&self) -> (HttpMethod, String) {
-        let mut found = self.routes.1.paths.iter().flat_map(|(path, item)| operations(item).into_iter().map(move |(method, _)| (method, path.clone())));
+        let mut found = self
+            .routes
+            .1
+            .paths
+            .iter()
+            .flat_map(|(path, item)| operations(item).into_iter().map(move |(method, _)| (method, path.clone())));
         // `routes!` was given one handler, which has one of each.
         found.next().unwrap_or((HttpMethod::Get, String::new()))
     }
 }
 
 fn needs(permission: Permission, routes: UtoipaMethodRouter<App>) -> Route {
-    Route { access: Access::Needs(permission), routes }
+    Route {
+        access: Access::Needs(permission),
+        routes,
+    }
 }
 
 fn public(routes: UtoipaMethodRouter<App>) -> Route {
-    Route { access: Access::Public, routes }
+    Route {
+        access: Access::Public,
+        routes,
+    }
 }
 
 /// All routes.
@@ -83,7 +94,13 @@ pub fn router(app: &App) -> Router<App> {
     for route in all() {
         let routes = match route.access {
             Access::Public => route.routes,
-            Access::Needs(permission) => route.routes.layer(from_fn_with_state(Door { signer: app.signer.clone(), permission }, pass)),
+            Access::Needs(permission) => route.routes.layer(from_fn_with_state(
+                Door {
+                    signer: app.signer.clone(),
+                    permission,
+                },
+                pass,
+            )),
         };
         router = router.routes(routes);
     }
@@ -122,10 +139,16 @@ pub fn word(method: &HttpMethod) -> &'static str {
 
 /// The operations of a path, in a fixed order.
 pub fn operations(item: &PathItem) -> Vec<(HttpMethod, &Operation)> {
-    [(HttpMethod::Get, &item.get), (HttpMethod::Post, &item.post), (HttpMethod::Put, &item.put), (HttpMethod::Patch, &item.patch), (HttpMethod::Delete, &item.delete)]
-        .into_iter()
-        .filter_map(|(method, operation)| operation.as_ref().map(|o| (method, o)))
-        .collect()
+    [
+        (HttpMethod::Get, &item.get),
+        (HttpMethod::Post, &item.post),
+        (HttpMethod::Put, &item.put),
+        (HttpMethod::Patch, &item.patch),
+        (HttpMethod::Delete, &item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| operation.as_ref().map(|o| (method, o)))
+    .collect()
 }
 
 fn operation<'a>(item: &'a mut PathItem, method: &HttpMethod) -> Option<&'a mut Operation> {

@@ -51,8 +51,12 @@ pub fn service(app: App, web: Option<&Path>) -> Router {
 /// The built page: files by name, everything else is the page itself, whose own router knows the address.
 fn pages(folder: &Path) -> Router<App> {
     let index = ServeFile::new(folder.join("index.html"));
-    let assets = ServiceBuilder::new().layer(CompressionLayer::new().gzip(true)).service(ServeDir::new(folder.join("assets")));
-    let files = ServiceBuilder::new().layer(CompressionLayer::new().gzip(true)).service(ServeDir::new(folder).fallback(index));
+    let assets = ServiceBuilder::new()
+        .layer(CompressionLayer::new().gzip(true))
+        .service(ServeDir::new(folder.join("assets")));
+    let files = ServiceBuilder::new()
+        .layer(CompressionLayer::new().gzip(true))
+        .service(ServeDir::new(folder).fallback(index));
     Router::new()
         // A file that is not there is not the page: its name has a hash, and an old page asks for it.
         .nest_service("/assets", assets)
@@ -72,7 +76,12 @@ async fn not_allowed(request: Request) -> Response {
 async fn patient(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
-        Err(source) => ApiError::Unavailable { action: "answer in time", what: "something this server needs", source: Box::new(source) }.into_response(),
+        Err(source) => ApiError::Unavailable {
+            action: "answer in time",
+            what: "something this server needs",
+            source: Box::new(source),
+        }
+        .into_response(),
     }
 }
 
@@ -109,7 +118,9 @@ async fn observed(State(app): State<App>, request: Request, next: Next) -> Respo
     let begun = Instant::now();
     // A caller's own id is taken when it looks like one; it ends up in the log.
     let given = request.headers().get(&REQUEST_ID).and_then(|v| v.to_str().ok());
-    let id = given.filter(|v| !v.is_empty() && v.len() <= 64 && v.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+    let id = given
+        .filter(|v| !v.is_empty() && v.len() <= 64 && v.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
     let method = request.method().to_string();
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", request.id = id);
@@ -120,7 +131,11 @@ async fn observed(State(app): State<App>, request: Request, next: Next) -> Respo
     if !["/healthz", "/readyz", "/metrics"].contains(&route.as_str()) {
         span.in_scope(|| tracing::info!(method, route, status, duration_ms, "{method} {route} {status}"));
     }
-    let method = if response.status() == StatusCode::METHOD_NOT_ALLOWED { "other".to_owned() } else { method };
+    let method = if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        "other".to_owned()
+    } else {
+        method
+    };
     app.metrics.count(RequestLabels { method, route, status }, took.as_secs_f64());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -161,7 +176,10 @@ async fn listen(app: App) {
             listener.listen(RUNS_CHANNEL).await?;
             let _ = app.changes.send(Change::Gap);
             while let Some(notification) = listener.try_recv().await? {
-                let payload = notification.payload().split_once(' ').and_then(|(t, r)| Some((Uuid::try_parse(t).ok()?, Uuid::try_parse(r).ok()?)));
+                let payload = notification
+                    .payload()
+                    .split_once(' ')
+                    .and_then(|(t, r)| Some((Uuid::try_parse(t).ok()?, Uuid::try_parse(r).ok()?)));
                 if let Some((tenant, run)) = payload {
                     // Nobody listening is no error.
                     let _ = app.changes.send(Change::Run { tenant, run });

@@ -32,7 +32,11 @@ pub enum StoresError {
 
 impl From<StoresError> for ApiError {
     fn from(error: StoresError) -> Self {
-        Self::Unavailable { action: "read the store", what: "the store", source: Box::new(error) }
+        Self::Unavailable {
+            action: "read the store",
+            what: "the store",
+            source: Box::new(error),
+        }
     }
 }
 
@@ -46,7 +50,10 @@ pub struct Stores {
 impl Stores {
     /// With the credentials under `credentials`.
     pub fn new(cluster: Arc<dyn Cluster>, credentials: PathBuf) -> Self {
-        Self { cluster, credentials: credentials.into() }
+        Self {
+            cluster,
+            credentials: credentials.into(),
+        }
     }
 
     fn directory(&self, namespace: &str) -> PathBuf {
@@ -56,8 +63,16 @@ impl Stores {
 
     /// The store of `tenant`; every key begins with the tenant's id, as the runner writes them.
     pub async fn open(&self, tenant: &Tenant) -> Result<Store, StoresError> {
-        let object = self.cluster.store(&tenant.namespace).await?.ok_or_else(|| StoresError::Absent(tenant.namespace.clone()))?;
-        let files = object.spec.credentials_ref.as_ref().map(|r| SecretFiles::new(&r.secret, self.directory(&tenant.namespace)));
+        let object = self
+            .cluster
+            .store(&tenant.namespace)
+            .await?
+            .ok_or_else(|| StoresError::Absent(tenant.namespace.clone()))?;
+        let files = object
+            .spec
+            .credentials_ref
+            .as_ref()
+            .map(|r| SecretFiles::new(&r.secret, self.directory(&tenant.namespace)));
         Ok(Store::open(&object.spec.store, files.as_ref(), &format!("{}/", tenant.uid)).await?)
     }
 }

@@ -33,7 +33,12 @@ async fn create(c: UserCreate) -> anyhow::Result<()> {
     if !users::create(&mut tx, &c.user.name, &c.roles, &hash, c.password.one_time).await? {
         bail!("there is a user {} already: use `user reset` for another password", c.user.name);
     }
-    let entry = New::new(ACTOR, "user.created", format!("user/{}", c.user.name), json!({"roles": c.roles, "oneTime": c.password.one_time}));
+    let entry = New::new(
+        ACTOR,
+        "user.created",
+        format!("user/{}", c.user.name),
+        json!({"roles": c.roles, "oneTime": c.password.one_time}),
+    );
     audit::append(&mut tx, tenant, &entry).await?;
     tx.commit().await?;
     print(&c.password, &password)
@@ -43,10 +48,17 @@ async fn reset(c: UserReset) -> anyhow::Result<()> {
     let (db, tenant) = open(&c.user.tenant).await?;
     let (password, hash) = new_password(&c.password).await?;
     let mut tx = db.tenant(tenant).await?;
-    let Some(user) = users::by_name(&mut tx, &c.user.name).await? else { bail!("there is no user {}", c.user.name) };
+    let Some(user) = users::by_name(&mut tx, &c.user.name).await? else {
+        bail!("there is no user {}", c.user.name)
+    };
     users::set_password(&mut tx, user.id, &hash, c.password.one_time, None).await?;
     users::forgive(&mut tx, &c.user.name).await?;
-    audit::append(&mut tx, tenant, &New::new(ACTOR, "user.reset", format!("user/{}", c.user.name), json!({"oneTime": c.password.one_time}))).await?;
+    audit::append(
+        &mut tx,
+        tenant,
+        &New::new(ACTOR, "user.reset", format!("user/{}", c.user.name), json!({"oneTime": c.password.one_time})),
+    )
+    .await?;
     tx.commit().await?;
     print(&c.password, &password)
 }
@@ -69,7 +81,13 @@ async fn list(c: UserTenant) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for user in users::all(&mut tx).await? {
         let roles: Vec<&str> = user.roles.iter().map(|r| r.as_str()).collect();
-        writeln!(out, "{}\t{}\t{}", user.name, roles.join(","), if user.admissible { "enabled" } else { "disabled" })?;
+        writeln!(
+            out,
+            "{}\t{}\t{}",
+            user.name,
+            roles.join(","),
+            if user.admissible { "enabled" } else { "disabled" }
+        )?;
     }
     tx.commit().await?;
     Ok(())
@@ -102,11 +120,19 @@ async fn new_password(source: &PasswordSource) -> anyhow::Result<(String, String
         password::random()
     } else {
         let mut text = String::new();
-        std::io::stdin().lock().take(1024).read_to_string(&mut text).context("could not read the password")?;
+        std::io::stdin()
+            .lock()
+            .take(1024)
+            .read_to_string(&mut text)
+            .context("could not read the password")?;
         text.trim_end_matches(['\r', '\n']).to_owned()
     };
     if password.chars().count() < password::MIN_LENGTH || password.len() > password::MAX_LENGTH {
-        bail!("a password needs {} characters or more, at most {} bytes", password::MIN_LENGTH, password::MAX_LENGTH);
+        bail!(
+            "a password needs {} characters or more, at most {} bytes",
+            password::MIN_LENGTH,
+            password::MAX_LENGTH
+        );
     }
     let hash = password::hash(password.clone()).await?;
     Ok((password, hash))

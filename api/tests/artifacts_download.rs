@@ -30,7 +30,9 @@ async fn downloads(w: &World) -> usize {
 async fn the_bytes_come_with_length_and_digest_and_an_entry() {
     let content: Vec<u8> = (0..3_000_000_u32).map(|i| b"0123456789;\n"[i as usize % 12]).collect();
     let (w, id, _) = delivered(&content, "a.csv").await;
-    let a = w.get(&format!("/api/v1/runs/{id}/artifacts/a.csv/content"), &w.token("ann", &[Role::Operator])).await;
+    let a = w
+        .get(&format!("/api/v1/runs/{id}/artifacts/a.csv/content"), &w.token("ann", &[Role::Operator]))
+        .await;
     assert_eq!(a.status, 200);
     assert_eq!(a.body, content);
     assert_eq!(a.headers["content-length"], content.len().to_string());
@@ -45,7 +47,9 @@ async fn the_bytes_come_with_length_and_digest_and_an_entry() {
 async fn a_changed_file_of_the_same_size_breaks_off() {
     let (w, id, file) = delivered(b"x;y\n1;2\n", "a.csv").await;
     std::fs::write(&file, b"x;y\n1;3\n").unwrap();
-    let a = w.get(&format!("/api/v1/runs/{id}/artifacts/a.csv/content"), &w.token("ann", &[Role::Operator])).await;
+    let a = w
+        .get(&format!("/api/v1/runs/{id}/artifacts/a.csv/content"), &w.token("ann", &[Role::Operator]))
+        .await;
     assert_ne!(a.body, b"x;y\n1;3\n", "the transfer must not end well");
 }
 
@@ -55,14 +59,22 @@ async fn what_cannot_be_handed_out_leaves_no_entry() {
     let token = w.token("ann", &[Role::Operator]);
     let path = format!("/api/v1/runs/{id}/artifacts/a.csv/content");
     assert_eq!(w.get(&format!("/api/v1/runs/{id}/artifacts/b.csv/content"), &token).await.status, 404);
-    assert_eq!(w.get(&format!("/api/v1/runs/{id}/artifacts/..%2F..%2Fmanifest.json/content"), &token).await.status, 404);
+    assert_eq!(
+        w.get(&format!("/api/v1/runs/{id}/artifacts/..%2F..%2Fmanifest.json/content"), &token)
+            .await
+            .status,
+        404
+    );
     std::fs::write(&file, b"longer than sealed").unwrap();
     assert_eq!(w.get(&path, &token).await.status, 500);
     std::fs::remove_file(&file).unwrap();
     assert_eq!(w.get(&path, &token).await.status, 404);
     w.cluster.state.lock().unwrap().stores.clear();
     let a = w.get(&path, &token).await;
-    assert_eq!((a.status.as_u16(), a.headers["content-type"].to_str().unwrap()), (503, "application/problem+json"));
+    assert_eq!(
+        (a.status.as_u16(), a.headers["content-type"].to_str().unwrap()),
+        (503, "application/problem+json")
+    );
     assert_eq!(downloads(&w).await, 0);
 }
 
@@ -73,5 +85,10 @@ async fn an_unusual_name_is_found_and_given_back() {
     let path = format!("/api/v1/runs/{id}/artifacts/Bericht%20%C3%A4%201.csv/content");
     let a = w.get(&path, &w.token("ann", &[Role::Approver])).await;
     assert_eq!(a.status, 200);
-    assert!(a.headers["content-disposition"].to_str().unwrap().ends_with("filename*=UTF-8''Bericht%20%C3%A4%201.csv"));
+    assert!(
+        a.headers["content-disposition"]
+            .to_str()
+            .unwrap()
+            .ends_with("filename*=UTF-8''Bericht%20%C3%A4%201.csv")
+    );
 }

@@ -22,7 +22,13 @@ async fn fifty_writers_at_once_make_one_chain() {
         let (db, tenant) = (w.db.clone(), w.acme.uid);
         tokio::spawn(async move {
             let mut tx = db.tenant(tenant).await.unwrap();
-            audit::append(&mut tx, tenant, &New::new("ann", "test.write", format!("n/{i}"), json!({"z": i, "a": {"ü": [1.5, null, "\u{0007}\"\\"]}}))).await.unwrap();
+            audit::append(
+                &mut tx,
+                tenant,
+                &New::new("ann", "test.write", format!("n/{i}"), json!({"z": i, "a": {"ü": [1.5, null, "\u{0007}\"\\"]}})),
+            )
+            .await
+            .unwrap();
             tx.commit().await.unwrap();
         })
     });
@@ -46,10 +52,14 @@ async fn fifty_writers_at_once_make_one_chain() {
 async fn an_entry_goes_with_what_it_records() {
     let w = World::new().await;
     let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
-    audit::append(&mut tx, w.acme.uid, &New::new("ann", "test.write", "gone", json!({}))).await.unwrap();
+    audit::append(&mut tx, w.acme.uid, &New::new("ann", "test.write", "gone", json!({})))
+        .await
+        .unwrap();
     tx.rollback().await.unwrap();
     let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
-    audit::append(&mut tx, w.acme.uid, &New::new("ann", "test.write", "kept", json!({}))).await.unwrap();
+    audit::append(&mut tx, w.acme.uid, &New::new("ann", "test.write", "kept", json!({})))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(w.audit().await, [("test.write".to_owned(), "kept".to_owned())]);
     assert!(support::verify(&export(&w).await, w.acme.uid).is_ok(), "no number is missing");
@@ -62,7 +72,9 @@ async fn once_is_once_however_often_and_from_how_many() {
         let (db, tenant) = (w.db.clone(), w.acme.uid);
         tokio::spawn(async move {
             let mut tx = db.tenant(tenant).await.unwrap();
-            audit::append_once(&mut tx, tenant, &New::by_recorder("run.ended", "run/1", json!({"i": i}))).await.unwrap();
+            audit::append_once(&mut tx, tenant, &New::by_recorder("run.ended", "run/1", json!({"i": i})))
+                .await
+                .unwrap();
             tx.commit().await.unwrap();
         })
     };
@@ -72,7 +84,11 @@ async fn once_is_once_however_often_and_from_how_many() {
     assert_eq!(w.audit().await.len(), 1);
     // And the database itself refuses a second.
     let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
-    assert!(audit::append(&mut tx, w.acme.uid, &New::by_recorder("run.ended", "run/1", json!({}))).await.is_err());
+    assert!(
+        audit::append(&mut tx, w.acme.uid, &New::by_recorder("run.ended", "run/1", json!({})))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -82,7 +98,12 @@ async fn entries_cannot_be_changed_or_removed_not_even_by_the_owner() {
     w.login("acme", "ann", PASSWORD).await;
     let before = export(&w).await;
     let (owner, superuser) = (Database::pool(&w.database.owner).await, Database::pool(&w.database.superuser).await);
-    for sql in ["UPDATE audit SET actor = 'eve'", "DELETE FROM audit", "TRUNCATE audit", "UPDATE audit SET detail = '{}' WHERE seq = 1"] {
+    for sql in [
+        "UPDATE audit SET actor = 'eve'",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+        "UPDATE audit SET detail = '{}' WHERE seq = 1",
+    ] {
         let mut app = w.db.tenant(w.acme.uid).await.unwrap();
         let error = app.execute(AssertSqlSafe(sql)).await.expect_err(sql).to_string();
         assert!(error.contains("permission denied"), "{sql}: {error}");
@@ -90,7 +111,11 @@ async fn entries_cannot_be_changed_or_removed_not_even_by_the_owner() {
         let error = superuser.execute(AssertSqlSafe(sql)).await.expect_err(sql).to_string();
         assert!(error.contains("append-only"), "{sql}: {error}");
         let mut tx = owner.begin().await.unwrap();
-        sqlx::query("SELECT set_config('openreg.tenant', $1, true)").bind(w.acme.uid.to_string()).execute(&mut *tx).await.unwrap();
+        sqlx::query("SELECT set_config('openreg.tenant', $1, true)")
+            .bind(w.acme.uid.to_string())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         match tx.execute(AssertSqlSafe(sql)).await {
             // No policy lets an owner touch a row.
             Ok(done) => assert_eq!(done.rows_affected(), 0, "{sql}"),
@@ -109,7 +134,10 @@ async fn an_entry_that_does_not_continue_the_chain_is_refused() {
     let last = "(SELECT hash FROM audit ORDER BY seq DESC LIMIT 1)";
     for (what, seq, prev) in [("a gap", 3, last), ("a fork", 1, zero), ("a wrong link", 2, zero)] {
         let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
-        let sql = format!("INSERT INTO audit VALUES ('{}', {seq}, now(), 'eve', 'x.y', 'z', '{{}}', {prev}, {zero})", w.acme.uid);
+        let sql = format!(
+            "INSERT INTO audit VALUES ('{}', {seq}, now(), 'eve', 'x.y', 'z', '{{}}', {prev}, {zero})",
+            w.acme.uid
+        );
         let error = tx.execute(AssertSqlSafe(sql)).await.expect_err(what).to_string();
         assert!(error.contains("does not continue the chain"), "{what}: {error}");
     }
@@ -121,7 +149,9 @@ async fn pages_go_back_to_the_first_entry() {
     for i in 0..7 {
         let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
         let action = if i % 2 == 0 { "test.even" } else { "test.odd" };
-        audit::append(&mut tx, w.acme.uid, &New::new("ann", action, format!("n/{i}"), json!({}))).await.unwrap();
+        audit::append(&mut tx, w.acme.uid, &New::new("ann", action, format!("n/{i}"), json!({})))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
     let token = w.token("eve", &[Role::Auditor]);

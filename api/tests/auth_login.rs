@@ -31,7 +31,13 @@ async fn the_right_password_opens_a_session() {
 async fn a_command_line_gets_the_refresh_token_itself() {
     let w = World::new().await;
     w.user("ann", &[Role::Viewer], false).await;
-    let a = w.post("/api/v1/auth/login", None, json!({"tenant": "acme", "user": "ann", "password": PASSWORD, "session": "Token"})).await;
+    let a = w
+        .post(
+            "/api/v1/auth/login",
+            None,
+            json!({"tenant": "acme", "user": "ann", "password": PASSWORD, "session": "Token"}),
+        )
+        .await;
     assert!(a.json()["refreshToken"].is_string());
     assert_eq!(a.cookie(), None);
 }
@@ -41,7 +47,12 @@ async fn every_refusal_looks_the_same() {
     let w = World::new().await;
     w.user("ann", &[Role::Viewer], false).await;
     let mut bodies = Vec::new();
-    for (tenant, user, password) in [("acme", "ann", "wrong password!"), ("acme", "bob", PASSWORD), ("nowhere", "ann", PASSWORD), ("acme", "ann", "")] {
+    for (tenant, user, password) in [
+        ("acme", "ann", "wrong password!"),
+        ("acme", "bob", PASSWORD),
+        ("nowhere", "ann", PASSWORD),
+        ("acme", "ann", ""),
+    ] {
         let a = w.login(tenant, user, password).await;
         assert_eq!(a.status, 401, "{tenant} {user}");
         assert_eq!(a.headers["content-type"], "application/problem+json");
@@ -122,7 +133,10 @@ async fn a_disabled_user_stays_out_and_their_session_ends() {
 async fn malformed_requests_get_problem_documents() {
     let w = World::new().await;
     for body in ["", "{", "[]", r#"{"tenant":"a"}"#, r#"{"tenant":"a","user":"b","password":"c","admin":true}"#] {
-        let request = axum::http::Request::post("/api/v1/auth/login").header("content-type", "application/json").body(body.to_owned().into()).unwrap();
+        let request = axum::http::Request::post("/api/v1/auth/login")
+            .header("content-type", "application/json")
+            .body(body.to_owned().into())
+            .unwrap();
         let a = w.send(request).await;
         assert_eq!(a.status, 400, "{body}");
         assert_eq!(a.json()["type"], "urn:openreg:problem:bad-request");

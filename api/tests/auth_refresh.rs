@@ -18,7 +18,13 @@ async fn world() -> (World, String) {
 }
 
 async fn with_cookie(w: &World, path: &str, refresh: &str) -> Answer {
-    w.send(Request::post(path).header("cookie", format!("other=1; openreg_refresh={refresh}")).body(Body::empty()).unwrap()).await
+    w.send(
+        Request::post(path)
+            .header("cookie", format!("other=1; openreg_refresh={refresh}"))
+            .body(Body::empty())
+            .unwrap(),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -65,12 +71,24 @@ async fn old_foreign_and_broken_tokens_are_refused() {
     let mut parts: Vec<&str> = first.split('.').collect();
     let other = foreign.split('.').nth(2).unwrap();
     parts[2] = other;
-    for (what, token) in [("foreign", foreign.clone()), ("secret", parts.join(".")), ("broken", "x".to_owned()), ("empty", String::new())] {
+    for (what, token) in [
+        ("foreign", foreign.clone()),
+        ("secret", parts.join(".")),
+        ("broken", "x".to_owned()),
+        ("empty", String::new()),
+    ] {
         assert_eq!(with_cookie(&w, "/api/v1/auth/refresh", &token).await.status, 401, "{what}");
     }
-    sqlx::query("UPDATE refresh_tokens SET expires_at = now() - interval '1 second'").execute(&pool).await.unwrap();
+    sqlx::query("UPDATE refresh_tokens SET expires_at = now() - interval '1 second'")
+        .execute(&pool)
+        .await
+        .unwrap();
     assert_eq!(with_cookie(&w, "/api/v1/auth/refresh", &first).await.status, 401, "its 7 days are over");
-    assert_eq!(w.send(Request::post("/api/v1/auth/refresh").body(Body::empty()).unwrap()).await.status, 401, "none");
+    assert_eq!(
+        w.send(Request::post("/api/v1/auth/refresh").body(Body::empty()).unwrap()).await.status,
+        401,
+        "none"
+    );
 }
 
 #[tokio::test]
@@ -78,7 +96,10 @@ async fn tokens_are_stored_as_hashes_and_live_seven_days() {
     let (w, first) = world().await;
     let pool = Database::pool(&w.database.superuser).await;
     let (text, days): (String, f64) =
-        sqlx::query_as("SELECT row_to_json(t)::text, (extract(epoch FROM expires_at - issued_at) / 86400)::float8 FROM refresh_tokens t").fetch_one(&pool).await.unwrap();
+        sqlx::query_as("SELECT row_to_json(t)::text, (extract(epoch FROM expires_at - issued_at) / 86400)::float8 FROM refresh_tokens t")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
     assert!(!text.contains(first.split('.').nth(2).unwrap()));
     assert!((days - 7.0).abs() < 0.001, "{days}");
 }
@@ -90,5 +111,9 @@ async fn a_log_out_ends_the_session() {
     assert_eq!(a.status, 204);
     assert!(a.cookie().unwrap().contains("Max-Age=0"));
     assert_eq!(with_cookie(&w, "/api/v1/auth/refresh", &first).await.status, 401);
-    assert_eq!(w.post("/api/v1/auth/logout", None, json!({})).await.status, 204, "without a session there is nothing to do");
+    assert_eq!(
+        w.post("/api/v1/auth/logout", None, json!({})).await.status,
+        204,
+        "without a session there is nothing to do"
+    );
 }

@@ -8,7 +8,10 @@ fn the_committed_document_is_fresh() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     let now = document().to_pretty_json().unwrap();
-    assert!(committed.trim_end() == now.trim_end(), "api/openapi.json is old: write it anew with `cargo run -p openreg-api -- openapi > api/openapi.json`");
+    assert!(
+        committed.trim_end() == now.trim_end(),
+        "api/openapi.json is old: write it anew with `cargo run -p openreg-api -- openapi > api/openapi.json`"
+    );
 }
 
 #[test]
@@ -19,7 +22,10 @@ fn every_operation_has_an_id_a_permission_and_errors() {
         for (method, operation) in item.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap();
             assert!(ids.insert(id.to_owned()), "{id} twice");
-            assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{method} {path}");
+            assert!(
+                operation["responses"]["default"]["content"]["application/problem+json"].is_object(),
+                "{method} {path}"
+            );
             assert_eq!(operation["x-permission"].is_string(), operation["security"].is_array(), "{method} {path}");
             assert!(operation["summary"].is_string(), "{method} {path}");
         }
@@ -36,5 +42,8 @@ fn every_operation_has_an_id_a_permission_and_errors() {
 fn the_page_needs_nothing_from_elsewhere() {
     let page = openreg_api::docs::page(&document());
     assert!(page.contains("/api/v1/runs/{id}/artifacts/{name}/content"));
-    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"), "no script, nothing from elsewhere");
+    assert!(
+        !page.contains("http://") && !page.contains("https://") && !page.contains("<script"),
+        "no script, nothing from elsewhere"
+    );
 }

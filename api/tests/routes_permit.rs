@@ -44,13 +44,20 @@ async fn ask(w: &World, method: &str, path: &str, token: Option<&str>) -> u16 {
 
 #[test]
 fn what_is_public_is_listed() {
-    let public: HashSet<String> = routes().into_iter().filter(|r| r.2 == Access::Public).map(|r| format!("{} {}", r.0, r.1)).collect();
+    let public: HashSet<String> = routes()
+        .into_iter()
+        .filter(|r| r.2 == Access::Public)
+        .map(|r| format!("{} {}", r.0, r.1))
+        .collect();
     assert_eq!(public, PUBLIC.iter().map(|s| (*s).to_owned()).collect());
 }
 
 #[test]
 fn every_permission_is_used() {
-    let used: HashSet<Permission> = routes().into_iter().filter_map(|r| if let Access::Needs(p) = r.2 { Some(p) } else { None }).collect();
+    let used: HashSet<Permission> = routes()
+        .into_iter()
+        .filter_map(|r| if let Access::Needs(p) = r.2 { Some(p) } else { None })
+        .collect();
     assert_eq!(used, Permission::ALL.into_iter().collect());
 }
 
@@ -66,7 +73,13 @@ async fn every_other_route_is_closed_without_a_valid_token() {
             continue;
         }
         walked += 1;
-        for bad in [None, Some("Bearer "), Some("Basic YTpi"), Some(&format!("Bearer {forged}") as &str), Some(&token)] {
+        for bad in [
+            None,
+            Some("Bearer "),
+            Some("Basic YTpi"),
+            Some(&format!("Bearer {forged}") as &str),
+            Some(&token),
+        ] {
             assert_eq!(ask(&w, &method, &path, bad).await, 401, "{method} {path} {bad:?}");
         }
     }
@@ -100,10 +113,17 @@ async fn answers_carry_the_security_headers() {
     assert_eq!(a.headers["x-content-type-options"], "nosniff");
     assert_eq!(a.headers["cache-control"], "no-store");
     assert_eq!(a.headers["x-request-id"].len(), 36);
-    let named = w.send(Request::get("/healthz").header("x-request-id", "abc-1").body(Body::empty()).unwrap()).await;
+    let named = w
+        .send(Request::get("/healthz").header("x-request-id", "abc-1").body(Body::empty()).unwrap())
+        .await;
     assert_eq!(named.headers["x-request-id"], "abc-1");
-    let forged = w.send(Request::get("/healthz").header("x-request-id", "a b\"c").body(Body::empty()).unwrap()).await;
+    let forged = w
+        .send(Request::get("/healthz").header("x-request-id", "a b\"c").body(Body::empty()).unwrap())
+        .await;
     assert_eq!(forged.headers["x-request-id"].len(), 36);
     let wrong = w.send(Request::delete("/api/v1/runs").body(Body::empty()).unwrap()).await;
-    assert_eq!((wrong.status.as_u16(), wrong.headers["content-type"].to_str().unwrap()), (405, "application/problem+json"));
+    assert_eq!(
+        (wrong.status.as_u16(), wrong.headers["content-type"].to_str().unwrap()),
+        (405, "application/problem+json")
+    );
 }

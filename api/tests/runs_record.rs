@@ -34,7 +34,12 @@ impl Running {
     fn with(w: &World, grace: SignedDuration) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (metrics, cluster) = (RecorderMetrics::default(), w.cluster.clone());
-        let recorder = Recorder { db: w.db.clone(), cluster: cluster.clone(), stores: Stores::new(cluster.clone(), "/nowhere".into()), grace };
+        let recorder = Recorder {
+            db: w.db.clone(),
+            cluster: cluster.clone(),
+            stores: Stores::new(cluster.clone(), "/nowhere".into()),
+            grace,
+        };
         let (leader, counted) = (Leader::new(w.db.clone()), metrics.clone());
         let task = tokio::spawn(async move { recorder::run(recorder, leader, counted, move || cluster.feed(), stopped).await });
         Self { stop, task, metrics }
@@ -71,17 +76,28 @@ async fn a_run_is_followed_to_its_end_and_then_let_go() {
     let r = Running::start(&w);
     let id = Uuid::new_v4();
     w.cluster.put(run(id, "trades-1", true, json!({})));
-    w.cluster.put(run(id, "trades-1", true, json!({"phase": "Generating", "startedAt": "2026-03-03T18:30:01Z", "conditions": [condition("Started", "True", "Running")]})));
+    w.cluster.put(run(
+        id,
+        "trades-1",
+        true,
+        json!({"phase": "Generating", "startedAt": "2026-03-03T18:30:01Z", "conditions": [condition("Started", "True", "Running")]}),
+    ));
     until("its start is audited", async || entries(&w, id).await == ["run.started"]).await;
     assert!(held(&w, "trades-1"));
     w.cluster.put(run(id, "trades-1", true, complete(&w, id)));
     until("it is let go", async || !held(&w, "trades-1")).await;
     assert_eq!(entries(&w, id).await, ["run.started", "delivery.ended", "run.ended"]);
     let log = w.cluster.log();
-    let (mark, release) = (log.iter().position(|l| l == "mark trades-1 Recorded").unwrap(), log.iter().position(|l| l == "release trades-1").unwrap());
+    let (mark, release) = (
+        log.iter().position(|l| l == "mark trades-1 Recorded").unwrap(),
+        log.iter().position(|l| l == "release trades-1").unwrap(),
+    );
     assert!(mark < release, "{log:?}");
     let d = w.get(&format!("/api/v1/runs/{id}"), &w.token("ann", &[Role::Viewer])).await.json();
-    assert_eq!((d["artifacts"][0]["name"].clone(), d["run"]["outcome"].clone(), d["manifestRead"].clone()), (json!("a.csv"), json!("Delivered"), json!(true)));
+    assert_eq!(
+        (d["artifacts"][0]["name"].clone(), d["run"]["outcome"].clone(), d["manifestRead"].clone()),
+        (json!("a.csv"), json!("Delivered"), json!(true))
+    );
     assert_eq!(r.metrics.pending.get(), 0);
     r.stop().await;
 }
@@ -100,7 +116,10 @@ async fn seen_again_and_again_a_run_is_written_once() {
     }
     assert_eq!(entries(&w, id).await, ["run.started", "delivery.ended", "run.ended"]);
     let pool = Database::pool(&w.database.superuser).await;
-    let counts: (i64, i64, i64) = sqlx::query_as("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM artifacts), (SELECT count(*) FROM deliveries)").fetch_one(&pool).await.unwrap();
+    let counts: (i64, i64, i64) = sqlx::query_as("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM artifacts), (SELECT count(*) FROM deliveries)")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(counts, (1, 1, 1));
 }
 
@@ -121,7 +140,10 @@ async fn while_the_database_is_down_runs_wait_and_are_caught_up() {
     }
     // Somebody deletes one: it must stay until it is stored.
     w.cluster.delete("acme", "late-0", Timestamp::now());
-    until("the metrics tell", async || r.metrics.pending.get() == 20 && r.metrics.oldest_unrecorded.get() > 1.0).await;
+    until("the metrics tell", async || {
+        r.metrics.pending.get() == 20 && r.metrics.oldest_unrecorded.get() > 1.0
+    })
+    .await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert!((0..20).all(|i| held(&w, &format!("late-{i}"))), "nothing may go");
     proxy.reopen();
@@ -163,9 +185,18 @@ async fn without_its_manifest_a_run_is_not_let_go_and_says_why() {
     let r = Running::start(&w);
     let reason = |name: &str| {
         let run = w.cluster.run_named("acme", name).unwrap();
-        run.status.unwrap().conditions.iter().find(|c| c.type_ == "Recorded").map(|c| c.reason.clone()).unwrap_or_default()
+        run.status
+            .unwrap()
+            .conditions
+            .iter()
+            .find(|c| c.type_ == "Recorded")
+            .map(|c| c.reason.clone())
+            .unwrap_or_default()
     };
-    until("both say why", async || reason("missing-1") == "ManifestMissing" && reason("changed-1") == "ManifestChanged").await;
+    until("both say why", async || {
+        reason("missing-1") == "ManifestMissing" && reason("changed-1") == "ManifestChanged"
+    })
+    .await;
     assert!(held(&w, "missing-1") && held(&w, "changed-1"));
     // What the object says is in the history all the same.
     assert_eq!(entries(&w, missing).await, ["run.started", "delivery.ended", "run.ended"]);
@@ -187,7 +218,10 @@ async fn a_deleted_run_without_its_store_goes_after_the_grace_period_and_the_his
     w.cluster.state.lock().unwrap().stores.clear();
     w.cluster.delete("acme", "trades-1", Timestamp::now());
     let r = Running::start(&w);
-    until("it says why it waits", async || w.cluster.log().contains(&"mark trades-1 StoreUnavailable".to_owned())).await;
+    until("it says why it waits", async || {
+        w.cluster.log().contains(&"mark trades-1 StoreUnavailable".to_owned())
+    })
+    .await;
     assert!(held(&w, "trades-1"));
     r.stop().await;
     let r = Running::with(&w, SignedDuration::from_secs(0));
@@ -208,7 +242,10 @@ async fn a_run_whose_object_vanished_is_marked() {
         let a = w.get(&format!("/api/v1/runs/{id}"), &token).await;
         a.status == 200 && a.json()["run"]["lostAt"].is_string()
     };
-    until("both are known", async || w.get("/api/v1/runs", &token).await.json()["items"].as_array().unwrap().len() == 2).await;
+    until("both are known", async || {
+        w.get("/api/v1/runs", &token).await.json()["items"].as_array().unwrap().len() == 2
+    })
+    .await;
     r.stop().await;
     // The finalizer was removed by hand while nobody looked.
     w.cluster.state.lock().unwrap().runs.remove(&("acme".to_owned(), "gone-1".to_owned()));
@@ -225,9 +262,17 @@ async fn an_older_view_never_takes_an_outcome_back() {
     let id = Uuid::new_v4();
     let record = |status: Value| recorder::record::record(&w.acme, &run(id, "trades-1", true, status)).unwrap();
     w.db.record(&record(complete(&w, id)), None).await.unwrap();
-    w.db.record(&record(json!({"phase": "Generating", "deliveries": [{"destination": "bafin", "state": "Pending"}]})), None).await.unwrap();
+    w.db.record(
+        &record(json!({"phase": "Generating", "deliveries": [{"destination": "bafin", "state": "Pending"}]})),
+        None,
+    )
+    .await
+    .unwrap();
     let d = w.get(&format!("/api/v1/runs/{id}"), &w.token("ann", &[Role::Viewer])).await.json();
-    assert_eq!((d["run"]["outcome"].clone(), d["deliveries"][0]["state"].clone()), (json!("Delivered"), json!("Delivered")));
+    assert_eq!(
+        (d["run"]["outcome"].clone(), d["deliveries"][0]["state"].clone()),
+        (json!("Delivered"), json!("Delivered"))
+    );
 }
 
 #[tokio::test]

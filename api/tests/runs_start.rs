@@ -11,10 +11,12 @@ use support::{Answer, World, condition, run_object};
 use uuid::Uuid;
 
 fn report() -> Report {
-    serde_json::from_value(json!({"apiVersion": "openreg.io/v1alpha1", "kind": "Report", "metadata": {"name": "trades", "namespace": "acme"},
+    serde_json::from_value(
+        json!({"apiVersion": "openreg.io/v1alpha1", "kind": "Report", "metadata": {"name": "trades", "namespace": "acme"},
         "spec": {"version": "1.4.0", "title": "Trades", "parameters": [{"name": "lei", "type": "String", "pattern": "[A-Z0-9]{20}", "required": true}],
             "source": {"datasets": [{"name": "trades", "connectorRef": "db", "query": "SELECT 1"}]}, "output": {"csv": {}}, "file": {"name": "a.csv"}},
-        "status": {"conditions": [condition("Ready", "True", "Valid")]}}))
+        "status": {"conditions": [condition("Ready", "True", "Valid")]}}),
+    )
     .unwrap()
 }
 
@@ -30,7 +32,9 @@ fn request() -> Value {
 }
 
 async fn start(w: &World, token: &str, key: Option<&str>, body: &Value) -> Answer {
-    let mut request = Request::post("/api/v1/runs").header("authorization", format!("Bearer {token}")).header("content-type", "application/json");
+    let mut request = Request::post("/api/v1/runs")
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
@@ -50,7 +54,11 @@ async fn a_run_is_created_for_the_user_and_held_from_its_first_moment() {
     assert_eq!(object.spec.id, id);
     assert!(openreg_api::recorder::record::is_held(&object));
     assert_eq!(w.audit().await, [("start.requested".to_owned(), format!("run/{id}"))]);
-    assert_eq!(w.get(&format!("/api/v1/runs/{id}"), &token).await.status, 200, "before the recorder has seen it");
+    assert_eq!(
+        w.get(&format!("/api/v1/runs/{id}"), &token).await.status,
+        200,
+        "before the recorder has seen it"
+    );
 }
 
 #[tokio::test]
@@ -78,10 +86,30 @@ async fn bad_requests_name_their_fields_and_start_nothing() {
     };
     for (what, body, fields) in [
         ("parameter", with("/parameters", json!({"lei": "short"})), vec!["parameters.lei"]),
-        ("missing and unknown", with("/parameters", json!({"lie": "x"})), vec!["parameters.lie", "parameters.lei"]),
-        ("turned round", with("/period", json!({"start": "2026-03-03T00:00:00Z", "end": "2026-03-02T00:00:00Z"})), vec!["period.end"]),
-        ("no zone", with("/period", json!({"start": "2026-03-02T00:00:00", "end": "tomorrow"})), vec!["period.start", "period.end"]),
-        ("version", { let mut b = request(); b["version"] = json!("9.9.9"); b }, vec!["version"]),
+        (
+            "missing and unknown",
+            with("/parameters", json!({"lie": "x"})),
+            vec!["parameters.lie", "parameters.lei"],
+        ),
+        (
+            "turned round",
+            with("/period", json!({"start": "2026-03-03T00:00:00Z", "end": "2026-03-02T00:00:00Z"})),
+            vec!["period.end"],
+        ),
+        (
+            "no zone",
+            with("/period", json!({"start": "2026-03-02T00:00:00", "end": "tomorrow"})),
+            vec!["period.start", "period.end"],
+        ),
+        (
+            "version",
+            {
+                let mut b = request();
+                b["version"] = json!("9.9.9");
+                b
+            },
+            vec!["version"],
+        ),
     ] {
         let a = start(&w, &token, None, &body).await;
         assert_eq!(a.status, 422, "{what}");
@@ -103,7 +131,10 @@ async fn what_the_cluster_refuses_is_told_in_its_words_and_audited() {
     let (w, token) = world().await;
     w.cluster.state.lock().unwrap().refuse = Some("spec.period: the end is exclusive".into());
     let a = start(&w, &token, None, &request()).await;
-    assert_eq!((a.status.as_u16(), a.json()["detail"].clone()), (422, json!("spec.period: the end is exclusive")));
+    assert_eq!(
+        (a.status.as_u16(), a.json()["detail"].clone()),
+        (422, json!("spec.period: the end is exclusive"))
+    );
     let actions: Vec<String> = w.audit().await.into_iter().map(|e| e.0).collect();
     assert_eq!(actions, ["start.requested", "start.refused"]);
 }
@@ -116,10 +147,19 @@ async fn a_run_is_stopped_once() {
     let cancel = async |id: Uuid, reason: &str| w.post(&format!("/api/v1/runs/{id}/cancel"), Some(&token), json!({"reason": reason})).await;
     assert_eq!(cancel(id, " ").await.json()["errors"][0]["field"], "reason");
     let a = cancel(id, "wrong day").await;
-    assert_eq!((a.status.as_u16(), a.json()["cancelled"].clone()), (202, json!({"reason": "wrong day", "by": "ann"})));
+    assert_eq!(
+        (a.status.as_u16(), a.json()["cancelled"].clone()),
+        (202, json!({"reason": "wrong day", "by": "ann"}))
+    );
     assert_eq!(cancel(id, "again").await.status, 409);
     let ended = Uuid::new_v4();
-    w.cluster.put(run_object(ended, "trades-2", "2026-03-03T18:30:00Z", true, json!({"conditions": [condition("Complete", "True", "Failed")]})));
+    w.cluster.put(run_object(
+        ended,
+        "trades-2",
+        "2026-03-03T18:30:00Z",
+        true,
+        json!({"conditions": [condition("Complete", "True", "Failed")]}),
+    ));
     assert_eq!(cancel(ended, "late").await.status, 409);
     assert_eq!(cancel(Uuid::new_v4(), "none").await.status, 404);
     assert_eq!(w.audit().await, [("cancel.requested".to_owned(), format!("run/{id}"))]);
@@ -130,15 +170,36 @@ async fn reports_are_read_from_the_cluster() {
     let (w, _) = world().await;
     let token = w.token("eve", &[Role::Viewer]);
     let list = w.get("/api/v1/reports", &token).await.json();
-    assert_eq!((list["items"][0]["name"].clone(), list["items"][0]["ready"].clone()), (json!("trades"), json!(true)));
+    assert_eq!(
+        (list["items"][0]["name"].clone(), list["items"][0]["ready"].clone()),
+        (json!("trades"), json!(true))
+    );
     let one = w.get("/api/v1/reports/trades", &token).await.json();
-    assert_eq!(one["parameters"][0], json!({"name": "lei", "type": "String", "pattern": "[A-Z0-9]{20}", "values": [], "required": true}));
+    assert_eq!(
+        one["parameters"][0],
+        json!({"name": "lei", "type": "String", "pattern": "[A-Z0-9]{20}", "values": [], "required": true})
+    );
     assert_eq!(one["spec"]["version"], "1.4.0");
     assert_eq!(w.get("/api/v1/reports/nothing", &token).await.status, 404);
     assert_eq!(w.get("/api/v1/reports/trades/versions", &token).await.json()["items"], json!([]));
-    let version = |v: &str| json!({"apiVersion": "openreg.io/v1alpha1", "kind": "ReportVersion", "metadata": {"name": format!("trades-{v}"), "creationTimestamp": "2026-03-01T00:00:00Z"},
-        "spec": {"reportRef": "trades", "sha256": "a".repeat(64), "report": serde_json::to_value(Report { spec: openreg_crds::ReportSpec { version: v.into(), ..report().spec }, ..report() }.spec).unwrap()}});
-    w.cluster.state.lock().unwrap().versions.insert("acme".into(), ["1.9.0", "1.10.0"].map(|v| serde_json::from_value(version(v)).unwrap()).to_vec());
+    let version = |v: &str| {
+        json!({"apiVersion": "openreg.io/v1alpha1", "kind": "ReportVersion", "metadata": {"name": format!("trades-{v}"), "creationTimestamp": "2026-03-01T00:00:00Z"},
+        "spec": {"reportRef": "trades", "sha256": "a".repeat(64), "report": serde_json::to_value(Report { spec: openreg_crds::ReportSpec { version: v.into(), ..report().spec }, ..report() }.spec).unwrap()}})
+    };
+    w.cluster
+        .state
+        .lock()
+        .unwrap()
+        .versions
+        .insert("acme".into(), ["1.9.0", "1.10.0"].map(|v| serde_json::from_value(version(v)).unwrap()).to_vec());
     let versions = w.get("/api/v1/reports/trades/versions", &token).await.json();
-    assert_eq!(versions["items"].as_array().unwrap().iter().map(|v| v["version"].as_str().unwrap()).collect::<Vec<_>>(), ["1.10.0", "1.9.0"]);
+    assert_eq!(
+        versions["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v["version"].as_str().unwrap())
+            .collect::<Vec<_>>(),
+        ["1.10.0", "1.9.0"]
+    );
 }

@@ -25,7 +25,10 @@ async fn tables(pool: &sqlx::PgPool) -> Vec<(String, bool, bool)> {
 /// Two tenants with a row in every table; gives the other one.
 async fn two_tenants() -> (World, Tenant) {
     let w = World::new().await;
-    let other = Tenant { uid: Uuid::new_v4(), namespace: "other".into() };
+    let other = Tenant {
+        uid: Uuid::new_v4(),
+        namespace: "other".into(),
+    };
     let run = |tenant: &Tenant| {
         let status = json!({"startedAt": "2026-03-03T18:30:01Z", "conditions": [condition("Complete", "True", "Delivered")], "deliveries": [{"destination": "d", "state": "Delivered"}]});
         let mut run = run_object(Uuid::new_v4(), "trades-1", "2026-03-03T18:30:00Z", true, status);
@@ -39,10 +42,16 @@ async fn two_tenants() -> (World, Tenant) {
         let contents = manifest::read(&bytes, &digest, &run.spec.id).unwrap();
         w.db.record(&record(tenant, &run).unwrap(), Some(&contents)).await.unwrap();
         let mut tx = w.db.tenant(tenant.uid).await.unwrap();
-        assert!(openreg_api::db::users::create(&mut tx, "ann", &[openreg_api::auth::policy::Role::Viewer], "hash", false).await.unwrap());
+        assert!(
+            openreg_api::db::users::create(&mut tx, "ann", &[openreg_api::auth::policy::Role::Viewer], "hash", false)
+                .await
+                .unwrap()
+        );
         openreg_api::db::users::attempt(&mut tx, "ann").await.unwrap();
         let user = openreg_api::db::users::by_name(&mut tx, "ann").await.unwrap().unwrap();
-        openreg_api::db::sessions::insert(&mut tx, &openreg_api::auth::token::RefreshToken::random(tenant.uid), Uuid::new_v4(), user.id).await.unwrap();
+        openreg_api::db::sessions::insert(&mut tx, &openreg_api::auth::token::RefreshToken::random(tenant.uid), Uuid::new_v4(), user.id)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
     (w, other)
@@ -57,11 +66,27 @@ async fn every_table_forces_row_level_security() {
     let w = World::new().await;
     let pool = Database::pool(&w.database.superuser).await;
     let tables = tables(&pool).await;
-    assert_eq!(tables.iter().map(|t| t.0.as_str()).collect::<Vec<_>>(), ["artifacts", "audit", "deliveries", "login_attempts", "refresh_tokens", "runs", "tenants", "users"]);
+    assert_eq!(
+        tables.iter().map(|t| t.0.as_str()).collect::<Vec<_>>(),
+        [
+            "artifacts",
+            "audit",
+            "deliveries",
+            "login_attempts",
+            "refresh_tokens",
+            "runs",
+            "tenants",
+            "users"
+        ]
+    );
     for (table, enabled, forced) in tables {
         assert!(enabled && forced, "{table}");
     }
-    let (bypass, login, superuser): (bool, bool, bool) = sqlx::query_as("SELECT rolbypassrls, rolcanlogin, rolsuper FROM pg_roles WHERE rolname = 'openreg_app'").fetch_one(&pool).await.unwrap();
+    let (bypass, login, superuser): (bool, bool, bool) =
+        sqlx::query_as("SELECT rolbypassrls, rolcanlogin, rolsuper FROM pg_roles WHERE rolname = 'openreg_app'")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
     assert!(!bypass && !login && !superuser);
 }
 
@@ -71,18 +96,34 @@ async fn another_tenants_rows_cannot_be_seen() {
     let superuser = Database::pool(&w.database.superuser).await;
     for (table, ..) in tables(&superuser).await {
         let column = tenant_column(&table);
-        let all: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(DISTINCT {column}) FROM {table}"))).fetch_one(&superuser).await.unwrap();
+        let all: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(DISTINCT {column}) FROM {table}")))
+            .fetch_one(&superuser)
+            .await
+            .unwrap();
         assert_eq!(all, 2, "{table}: both tenants have rows, or the test shows nothing");
         // As the role of the program, and as the owner of the tables too.
         let owner = Database::pool(&w.database.owner).await;
         let mut as_owner = owner.begin().await.unwrap();
-        sqlx::query("SELECT set_config('openreg.tenant', $1, true)").bind(w.acme.uid.to_string()).execute(&mut *as_owner).await.unwrap();
+        sqlx::query("SELECT set_config('openreg.tenant', $1, true)")
+            .bind(w.acme.uid.to_string())
+            .execute(&mut *as_owner)
+            .await
+            .unwrap();
         let mut as_app = w.db.tenant(w.acme.uid).await.unwrap();
         for tx in [&mut as_owner, &mut as_app] {
-            let seen: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT DISTINCT {column} FROM {table}"))).fetch_all(&mut **tx).await.unwrap();
+            let seen: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT DISTINCT {column} FROM {table}")))
+                .fetch_all(&mut **tx)
+                .await
+                .unwrap();
             assert_eq!(seen, [w.acme.uid], "{table}");
-            let foreign: i64 =
-                sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE {column} = $1 OR {column} IS NOT NULL AND {column} <> $2"))).bind(other.uid).bind(w.acme.uid).fetch_one(&mut **tx).await.unwrap();
+            let foreign: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
+                "SELECT count(*) FROM {table} WHERE {column} = $1 OR {column} IS NOT NULL AND {column} <> $2"
+            )))
+            .bind(other.uid)
+            .bind(w.acme.uid)
+            .fetch_one(&mut **tx)
+            .await
+            .unwrap();
             assert_eq!(foreign, 0, "{table}");
         }
     }
@@ -93,7 +134,10 @@ async fn without_a_tenant_nothing_is_seen() {
     let (w, _) = two_tenants().await;
     let superuser = Database::pool(&w.database.superuser).await;
     for (table, ..) in tables(&superuser).await {
-        let seen: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(w.db.pool()).await.unwrap();
+        let seen: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+            .fetch_one(w.db.pool())
+            .await
+            .unwrap();
         assert_eq!(seen, 0, "{table}");
     }
     // The setting ends with its transaction: the next user of the connection starts without.
@@ -108,23 +152,56 @@ async fn without_a_tenant_nothing_is_seen() {
 async fn another_tenants_rows_cannot_be_written() {
     let (w, other) = two_tenants().await;
     for (what, sql) in [
-        ("insert a tenant", format!("INSERT INTO tenants (uid, namespace) VALUES ('{}', 'forged')", Uuid::new_v4())),
-        ("insert a user", format!("INSERT INTO users (tenant, id, name, roles, password) VALUES ('{}', '{}', 'eve', '{{viewer}}', 'x')", other.uid, Uuid::new_v4())),
-        ("insert an entry", format!("INSERT INTO audit (tenant, seq, at, actor, action, subject, detail, prev, hash) VALUES ('{}', 99, now(), 'a', 'b', 'c', '{{}}', decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'))", other.uid)),
+        (
+            "insert a tenant",
+            format!("INSERT INTO tenants (uid, namespace) VALUES ('{}', 'forged')", Uuid::new_v4()),
+        ),
+        (
+            "insert a user",
+            format!(
+                "INSERT INTO users (tenant, id, name, roles, password) VALUES ('{}', '{}', 'eve', '{{viewer}}', 'x')",
+                other.uid,
+                Uuid::new_v4()
+            ),
+        ),
+        (
+            "insert an entry",
+            format!(
+                "INSERT INTO audit (tenant, seq, at, actor, action, subject, detail, prev, hash) VALUES ('{}', 99, now(), 'a', 'b', 'c', '{{}}', decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'))",
+                other.uid
+            ),
+        ),
         ("move a user", format!("UPDATE users SET tenant = '{}'", other.uid)),
         ("move a run", format!("UPDATE artifacts SET tenant = '{}'", other.uid)),
     ] {
         let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
         let error = tx.execute(AssertSqlSafe(sql)).await.expect_err(what);
         let text = error.to_string();
-        assert!(text.contains("row-level security") || text.contains("does not continue the chain"), "{what}: {text}");
+        assert!(
+            text.contains("row-level security") || text.contains("does not continue the chain"),
+            "{what}: {text}"
+        );
     }
-    for sql in ["UPDATE runs SET phase = 'Forged'", "UPDATE deliveries SET state = 'Forged'", "DELETE FROM users", "DELETE FROM refresh_tokens", "DELETE FROM login_attempts"] {
+    for sql in [
+        "UPDATE runs SET phase = 'Forged'",
+        "UPDATE deliveries SET state = 'Forged'",
+        "DELETE FROM users",
+        "DELETE FROM refresh_tokens",
+        "DELETE FROM login_attempts",
+    ] {
         let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
         let touched = tx.execute(sql).await.unwrap().rows_affected();
         assert_eq!(touched, 1, "{sql}: its own row only");
     }
-    for sql in ["DELETE FROM runs", "DELETE FROM tenants", "UPDATE tenants SET namespace = 'x'", "DELETE FROM artifacts", "TRUNCATE runs", "ALTER TABLE runs DISABLE ROW LEVEL SECURITY", "DROP POLICY by_tenant ON runs"] {
+    for sql in [
+        "DELETE FROM runs",
+        "DELETE FROM tenants",
+        "UPDATE tenants SET namespace = 'x'",
+        "DELETE FROM artifacts",
+        "TRUNCATE runs",
+        "ALTER TABLE runs DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY by_tenant ON runs",
+    ] {
         let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
         let error = tx.execute(sql).await.expect_err(sql).to_string();
         assert!(error.contains("permission denied") || error.contains("must be owner"), "{sql}: {error}");
@@ -141,7 +218,9 @@ async fn a_login_that_bypasses_row_level_security_is_refused() {
     let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM tenants").fetch_one(db.pool()).await.unwrap();
     assert_eq!(seen, 0);
     let pool = Database::pool(&w.database.superuser).await;
-    pool.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await.unwrap();
+    pool.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .await
+        .unwrap();
     assert!(w.db.check().await.unwrap_err().to_string().contains("openreg-api migrate"));
 }
 

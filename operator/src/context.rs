@@ -1,9 +1,10 @@
 //! What every controller is given: client, caches, configuration, metrics, events. No decisions.
 
 use jiff::Timestamp;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::EventType;
 use kube::{Client, Resource};
 
+use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::policies::Policies;
 use crate::stores::Stores;
@@ -36,8 +37,8 @@ pub struct Context {
     pub stores: Stores,
     /// Which network policies were applied.
     pub policies: Policies,
-    /// Writes Events.
-    pub recorder: Recorder,
+    /// Takes Events.
+    pub events: Events,
 }
 
 impl Context {
@@ -46,18 +47,8 @@ impl Context {
         Timestamp::now()
     }
 
-    /// Writes an Event about `object`. An Event is a courtesy: that it cannot be written is logged and stops nothing.
+    /// Hands an Event about `object` over. It is a courtesy and stops nothing: see [`crate::events`].
     pub async fn event<K: Resource<DynamicType = ()>>(&self, object: &K, type_: EventType, reason: &str, action: &str, note: String) {
-        let note: String = note.chars().take(900).collect();
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(note),
-            action: action.to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
-            tracing::warn!(reason, error = crate::telemetry::chain(&error), "could not write an event");
-        }
+        self.events.tell(object, type_, reason, action, &note);
     }
 }

@@ -13,6 +13,7 @@
 mod cli;
 mod context;
 mod controllers;
+mod events;
 mod health;
 mod labels;
 mod leader;
@@ -59,8 +60,10 @@ async fn main() -> anyhow::Result<()> {
     let identity = cli.identity();
     let (stores, watches) = stores::stores();
     metrics.observe_runs(stores.runs.clone());
+    let (events, writer) = events::events(Recorder::new(client.clone(), Reporter { controller: cli.config().manager, instance: Some(identity.clone()) }));
+    let telling = tokio::spawn(writer.run());
     let context = Arc::new(context::Context {
-        recorder: Recorder::new(client.clone(), Reporter { controller: cli.config().manager, instance: Some(identity.clone()) }),
+        events,
         client: client.clone(),
         config: cli.config(),
         metrics: metrics.clone(),
@@ -118,6 +121,8 @@ async fn main() -> anyhow::Result<()> {
         }
         result = &mut work => result,
     };
+    // The context is gone with the controllers, so the last Events are on their way.
+    let _ = tokio::time::timeout(Duration::from_secs(1), telling).await;
     holding.cancel();
     metrics.leader(false);
     // Work is done, so a Lease that cannot be given back does no harm.

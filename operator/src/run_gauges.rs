@@ -70,8 +70,15 @@ impl Collector for RunGauges {
             }
             Ok(())
         };
-        gauge("runs_oldest_waiting", "Age of the oldest run that has not started, by namespace", Some(&Unit::Seconds), |s| s.oldest_waiting)?;
-        gauge("deliveries_unknown", "Deliveries that may or may not have arrived, by namespace", None, |s| s.unknown)
+        gauge(
+            "runs_oldest_waiting",
+            "Age of the oldest run that has not started, by namespace",
+            Some(&Unit::Seconds),
+            |s| s.oldest_waiting,
+        )?;
+        gauge("deliveries_unknown", "Deliveries that may or may not have arrived, by namespace", None, |s| {
+            s.unknown
+        })
     }
 }
 
@@ -102,7 +109,12 @@ mod tests {
             ("fresh", Value::Null, 600, 0),
             ("resolved", json!({"phase": "Queued"}), 600, 0),
             ("started", json!({"startedAt": "2026-03-03T18:05:00Z"}), 0, 0),
-            ("delivering", json!({"startedAt": "2026-03-03T18:05:00Z", "deliveries": [{"destination": "bafin", "state": "Unknown"}]}), 0, 0),
+            (
+                "delivering",
+                json!({"startedAt": "2026-03-03T18:05:00Z", "deliveries": [{"destination": "bafin", "state": "Unknown"}]}),
+                0,
+                0,
+            ),
             ("delivered", ended("Delivered"), 0, 0),
             ("unknown", ended("Unknown"), 0, 1),
             ("rejected", json!({"conditions": ended("Delivered")["conditions"]}), 0, 0),
@@ -110,7 +122,10 @@ mod tests {
             let seen = look([run("acme", status)].iter(), now);
             assert_eq!(seen["acme"], Seen { oldest_waiting, unknown }, "{what}");
         }
-        let seen = look([run("acme", ended("Unknown")), run("acme", ended("Unknown")), run("globex", Value::Null)].iter(), now);
+        let seen = look(
+            [run("acme", ended("Unknown")), run("acme", ended("Unknown")), run("globex", Value::Null)].iter(),
+            now,
+        );
         assert_eq!((seen["acme"].unknown, seen["globex"].oldest_waiting), (2, 600), "each namespace for itself");
     }
 }

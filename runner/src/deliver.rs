@@ -2,10 +2,11 @@
 //! whether a file became visible; a failed delivery is tried again by a new pod.
 //!
 //! The records in the store (`deliver/record.rs`) say who may send; what follows from them is decided in
-//! `deliver/decide.rs` and done in `deliver/file.rs`.
+//! `deliver/decide.rs` and done in `deliver/effects.rs`.
 
 mod body;
 mod decide;
+mod effects;
 mod file;
 mod gather;
 mod link;

@@ -91,10 +91,10 @@ impl LogShip {
     /// Ships what is left; gives up after `patience`.
     pub async fn finish(self, patience: Duration) {
         self.stop.cancel();
-        if let Some(mut task) = self.task {
-            if tokio::time::timeout(patience, &mut task).await.is_err() {
-                task.abort();
-            }
+        if let Some(mut task) = self.task
+            && tokio::time::timeout(patience, &mut task).await.is_err()
+        {
+            task.abort();
         }
     }
 }

@@ -27,7 +27,7 @@ count() { # count WHAT COMMAND...: adds what the command's last line counts ("N 
 }
 render() { helm template "$@" --kube-version $kubernetes.0; }
 
-command -v helm >/dev/null || fail "no helm: run tests/cluster/build.sh"
+command -v helm >/dev/null || tests/cluster/build.sh helm || fail "could not build helm"
 command -v promtool >/dev/null || fail "no promtool: run scripts/packages.sh"
 
 # The Python tools, once for each content of requirements.txt: 70 s with an empty cache, nothing after that.

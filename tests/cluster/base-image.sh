@@ -9,11 +9,13 @@ image=docker.io/library/debian:bookworm-slim
 if [ "${1:-}" = --tag ]; then image=$2; shift 2; fi
 packages=$(IFS=,; echo "$*")
 label=test-cluster.packages
+mkdir -p "$CACHE"
+exec 9>"$CACHE/base.lock"
+flock 9 # two checkouts at once: the second finds it made
 if [ "$(images inspect --type image --format "{{index .OCIv1.Config.Labels \"$label\"}}" "$image" 2>/dev/null)" = "-$packages" ]; then
     echo "$image: there already"; exit
 fi
 start=$SECONDS
-mkdir -p "$CACHE"
 root=$(mktemp -d "$CACHE/base.XXXX")
 trap 'rm -rf "$root"' EXIT
 # The mirror that this machine's apt sources name, whichever of the two formats they are in.

@@ -85,4 +85,3 @@ dns_ready() { (exec 3<>"/dev/tcp/$NODE_IP/8181" && printf 'GET /ready HTTP/1.0\r
 wait_until 60 "DNS" coredns dns_ready
 wait_until 60 "network policies" policies nsenter --target "$(init_pid)" --net nft list table inet policies
 echo "cluster $INDEX ready after $((SECONDS - start)) s"
-echo "export KUBECONFIG=$DIR/kubeconfig PATH=$(module_dir kubernetes):$(module_dir helm):\$PATH"

@@ -68,3 +68,36 @@ fn crash_operator_killed_while_runs_are_under_way() {
         Ok(())
     });
 }
+
+/// The database of the API is away while a run goes through; its history is caught up afterwards.
+#[test]
+#[ignore = "needs a cluster: make test"]
+fn crash_postgres_away_and_the_history_catches_up() {
+    with_tenant("away", |tenant| async move {
+        services::small_report(&tenant, 10).await?;
+        // A source of its own, since this one goes away too: the run reads before, and is recorded after.
+        let outage = tokio::spawn(async {
+            let until = tokio::time::Instant::now() + Duration::from_secs(60);
+            while tokio::time::Instant::now() < until {
+                let stop = ["exec", "-n", services::NAMESPACE, "deployment/postgres", "--", "setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"];
+                let stop: Vec<&str> = stop.into_iter().chain(["/usr/lib/postgresql/15/bin/pg_ctl", "-D", "/data/postgres", "-m", "immediate", "stop"]).collect();
+                let _ = kubectl::raw(&stop, None).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let mut run = fixture::run("away");
+        run["spec"]["parameters"] = json!({"nope": "1"}); // ends without the database: Rejected, and recorded all the same
+        tenant.apply(&run.to_string()).await?;
+        let status = tenant.completed("away", Duration::from_secs(60)).await?.status.unwrap_or_default();
+        assert_eq!(status.outcome, Some(RunOutcome::Rejected), "{status:#?}");
+        assert!(!openreg_crds::common::condition::is_true(&status.conditions, "Recorded"), "recorded without a database");
+        outage.await?;
+        tenant.recorded("away", Duration::from_secs(180)).await?;
+        kubectl::run(&["rollout", "status", "-n", services::NAMESPACE, "deployment/postgres", "--timeout=180s"]).await?;
+        tenant.apply(&fixture::run("after").to_string()).await?;
+        let status = tenant.completed("after", Duration::from_secs(120)).await?.status.unwrap_or_default();
+        assert_eq!(status.outcome, Some(RunOutcome::Delivered), "{status:#?}");
+        Ok(())
+    });
+}

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 async fn failure(tenant: &Tenant, changes: &[Value]) -> anyhow::Result<(ReportRunStatus, RunFailure)> {
     services::small_report(tenant, 10).await?;
     if !changes.is_empty() {
-        tenant.apply(&fixture::documents(changes)).await?;
+        let host_key = services::host_key(tenant).await?;
+        tenant.apply(&fixture::documents(changes).replace(services::HOST_KEY_PLACEHOLDER, &host_key)).await?;
     }
     tenant.wait_condition("Report", "small", "Ready", "True", Duration::from_secs(20)).await?;
     tenant.apply(&fixture::run("bad").to_string()).await?;
@@ -67,5 +68,18 @@ fails! {
     fail_out_of_memory: [with(with_query("SELECT repeat('x', 250000000) AS x"), "/spec/execution", json!({"memory": "64Mi"}))] => "Start" "Config" "OutOfMemory";
     fail_quota: [json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})] => "Start" "Config" "QuotaExceeded";
     fail_host_key: [fixture::destination("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHxNq2bY8kXn4gqkQb3m7rS5n2l6rWb4JX1wq3o6m4hE", "/in")] => "Deliver" "Config" "HostKeyUnknown";
+    fail_sftp_unknown_host: [
+        with(services::destination_in("/in"), "/spec/sftp/host", json!("nowhere.openreg-dev.svc")),
+        services::secret("bank-sftp", &[("username", "bank"), ("password", "p"), ("allowedHosts", "nowhere.openreg-dev.svc:22")]),
+    ] => "Deliver" "Transient" "HostUnknown";
+    fail_sftp_closed_port: [
+        with(services::destination_in("/in"), "/spec/sftp/port", json!(2222)),
+        services::secret("bank-sftp", &[("username", "bank"), ("password", "p"), ("allowedHosts", "sftp.openreg-dev.svc:2222")]),
+    ] => "Deliver" "Transient" "ConnectionRefused";
+    // The volume has 8 MiB, the file 12 MB.
+    fail_disk_full: [
+        services::destination_in("/full"),
+        with_query("SELECT lpad(i::text, 9, '0') AS ref, repeat('x', 90) AS filler FROM generate_series(1, 120000) i"),
+    ] => "Deliver" "Transient" "DiskFull";
     fail_sftp_password: [services::secret("bank-sftp", &[("username", "bank"), ("password", "wrong"), ("allowedHosts", services::SFTP_ADDRESS)])] => "Deliver" "Config" "PasswordRefused";
 }

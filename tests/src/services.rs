@@ -64,9 +64,14 @@ pub async fn tenant_setup(client: &Client, namespace: &str) -> Result<String> {
     Ok(fixture::documents(&objects))
 }
 
+/// The SFTP server's host key.
+pub async fn host_key(tenant: &Tenant) -> Result<String> {
+    credentials(&tenant.client).await?.remove("sshHostKeyPublic").context("the development services have no host key")
+}
+
 /// Applies the small report with its store, connector and destination, and waits until it is Ready.
 pub async fn small_report(tenant: &Tenant, rows: u64) -> Result<()> {
-    let host_key = credentials(&tenant.client).await?.remove("sshHostKeyPublic").unwrap_or_default();
+    let host_key = host_key(tenant).await?;
     let directory = format!("/in/{}", tenant.namespace);
     sftp(&["install", "-d", "-o", "bank", "-g", "bank", &format!("/srv/sftp{directory}")]).await?;
     let objects = [fixture::store(), fixture::connector(), fixture::destination(&host_key, &directory), fixture::report(rows)];
@@ -74,6 +79,14 @@ pub async fn small_report(tenant: &Tenant, rows: u64) -> Result<()> {
     tenant.wait_condition("Report", "small", "Ready", "True", std::time::Duration::from_secs(30)).await?;
     Ok(())
 }
+
+/// The Destination with another directory; its host key is a placeholder that the test replaces.
+pub fn destination_in(directory: &str) -> Value {
+    fixture::destination(HOST_KEY_PLACEHOLDER, directory)
+}
+
+/// Stands for the server's host key until the test knows it.
+pub const HOST_KEY_PLACEHOLDER: &str = "${SFTP_HOST_KEY}";
 
 /// Runs a command in the SFTP server's container.
 pub async fn sftp(command: &[&str]) -> Result<String> {

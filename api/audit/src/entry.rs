@@ -164,7 +164,15 @@ mod tests {
 
     fn first() -> Entry {
         let at = "2026-03-02T05:06:07Z".parse().expect("a timestamp");
-        Entry::next(None, TENANT, at, "ada", "run.started", "run/1", json!({"b": [1, "ü\n"], "a": {"z": null, "y": true}}))
+        Entry::next(
+            None,
+            TENANT,
+            at,
+            "ada",
+            "run.started",
+            "run/1",
+            json!({"b": [1, "ü\n"], "a": {"z": null, "y": true}}),
+        )
     }
 
     /// Changing these bytes breaks every chain there is.
@@ -193,7 +201,8 @@ mod tests {
     #[test]
     fn every_field_is_covered() {
         let entry = first();
-        let changes: [(&str, fn(&mut Entry)); 8] = [
+        type Change = (&'static str, fn(&mut Entry));
+        let changes: [Change; 8] = [
             ("tenant", |e| e.tenant = Uuid::nil()),
             ("seq", |e| e.seq = 2),
             ("at", |e| e.at = Timestamp::from_microsecond(e.at.as_microsecond() + 1).expect("a timestamp")),
@@ -221,7 +230,15 @@ mod tests {
     #[test]
     fn an_entry_survives_json_and_times_are_cut_to_microseconds() {
         let at = Timestamp::from_nanosecond(1_772_427_967_123_456_789).expect("a timestamp");
-        let entry = Entry::next(Some(&first()), TENANT, at, "ada", "auth.login", "user/ada", json!({"n": 18_446_744_073_709_551_615_u64, "f": 0.1}));
+        let entry = Entry::next(
+            Some(&first()),
+            TENANT,
+            at,
+            "ada",
+            "auth.login",
+            "user/ada",
+            json!({"n": 18_446_744_073_709_551_615_u64, "f": 0.1}),
+        );
         assert_eq!(entry.at.to_string(), "2026-03-02T05:06:07.123456Z");
         let text = serde_json::to_string(&entry).expect("JSON");
         assert_eq!(entry.detail, json!({"n": 18_446_744_073_709_551_615_u64, "f": "0.1"}));

@@ -50,7 +50,9 @@ pub fn verify(mut reader: impl BufRead) -> Result<Verified, LinesError> {
     for line in 1.. {
         text.clear();
         let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX) + 1;
-        std::io::Read::take(&mut reader, limit).read_until(b'\n', &mut text).map_err(|source| LinesError::Read { line, source })?;
+        std::io::Read::take(&mut reader, limit)
+            .read_until(b'\n', &mut text)
+            .map_err(|source| LinesError::Read { line, source })?;
         if text.is_empty() {
             break;
         }
@@ -88,8 +90,16 @@ mod tests {
         assert_eq!(verify(&b""[..]).expect("verified").entries, 0);
         let (first, second) = good.split_once('\n').expect("two lines");
         for (name, text, expected) in [
-            ("cut in the middle", good[..good.len() - 20].to_owned(), "could not read an audit entry on line 2"),
-            ("an unknown field", good.replacen("\"seq\"", "\"x\":1,\"seq\"", 1), "could not read an audit entry on line 1"),
+            (
+                "cut in the middle",
+                good[..good.len() - 20].to_owned(),
+                "could not read an audit entry on line 2",
+            ),
+            (
+                "an unknown field",
+                good.replacen("\"seq\"", "\"x\":1,\"seq\"", 1),
+                "could not read an audit entry on line 1",
+            ),
             ("no JSON", "hello\n".to_owned(), "could not read an audit entry on line 1"),
             ("swapped", format!("{second}{first}\n"), "line 1"),
             ("too long", format!("{good}\"{}\"\n", "x".repeat(MAX_LINE)), "line 3: it has more than"),

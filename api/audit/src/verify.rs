@@ -101,7 +101,11 @@ impl Verifier {
         let expected = self.seq + 1;
         if entry.seq > expected {
             let last = entry.seq - 1;
-            let missing = if last == expected { format!("entry {expected}") } else { format!("each of the entries {expected} to {last}") };
+            let missing = if last == expected {
+                format!("entry {expected}")
+            } else {
+                format!("each of the entries {expected} to {last}")
+            };
             return Err(Why::Gap { missing });
         }
         if entry.seq < expected {
@@ -109,21 +113,31 @@ impl Verifier {
         }
         let head = self.head.as_deref().unwrap_or(GENESIS);
         if entry.prev != head {
-            return Err(Why::Prev { expected: head.to_owned(), found: entry.prev.clone() });
+            return Err(Why::Prev {
+                expected: head.to_owned(),
+                found: entry.prev.clone(),
+            });
         }
         if entry.at.as_nanosecond() % 1_000 != 0 {
             return Err(Why::Time);
         }
         let expected = hash(entry);
         if entry.hash != expected {
-            return Err(Why::Hash { expected, found: entry.hash.clone() });
+            return Err(Why::Hash {
+                expected,
+                found: entry.hash.clone(),
+            });
         }
         Ok(())
     }
 
     /// The chain as far as it was seen.
     pub fn finish(self) -> Verified {
-        Verified { entries: self.seq, tenant: self.tenant, head: self.head.unwrap_or_else(|| GENESIS.to_owned()) }
+        Verified {
+            entries: self.seq,
+            tenant: self.tenant,
+            head: self.head.unwrap_or_else(|| GENESIS.to_owned()),
+        }
     }
 }
 
@@ -153,23 +167,50 @@ mod tests {
     fn a_whole_chain_verifies() {
         let entries = chain(5);
         let verified = verify(&entries).expect("verified");
-        assert_eq!(verified, Verified { entries: 5, tenant: Some(Uuid::from_u128(7)), head: entries[4].hash.clone() });
+        assert_eq!(
+            verified,
+            Verified {
+                entries: 5,
+                tenant: Some(Uuid::from_u128(7)),
+                head: entries[4].hash.clone()
+            }
+        );
         assert_eq!(verify(&[]).expect("verified").head, GENESIS);
     }
 
     #[test]
     fn every_kind_of_break_is_found_where_it_is() {
-        let cases: [(&str, fn(&mut Vec<Entry>), u64, &str); 10] = [
+        /// What is done to the chain, where it breaks then, part of why.
+        type Case = (&'static str, fn(&mut Vec<Entry>), u64, &'static str);
+        let cases: [Case; 10] = [
             ("a field changed", |c| c[2].actor = "eve".to_owned(), 3, "a field was changed"),
             ("a detail changed", |c| c[2].detail = json!({"i": 9}), 3, "a field was changed"),
             ("an entry removed", |c| drop(c.remove(2)), 4, "entry 3 before it is missing"),
-            ("two entries removed", |c| drop(c.drain(1..3)), 4, "each of the entries 2 to 3 before it is missing"),
+            (
+                "two entries removed",
+                |c| drop(c.drain(1..3)),
+                4,
+                "each of the entries 2 to 3 before it is missing",
+            ),
             ("the first removed", |c| drop(c.remove(0)), 2, "entry 1 before it is missing"),
             ("two entries swapped", |c| c.swap(1, 2), 3, "entry 2 before it is missing"),
             ("an entry twice", |c| c.insert(2, c[1].clone()), 2, "it stands where entry 3 belongs"),
-            ("a hash made to fit a changed field", |c| { c[2].actor = "eve".to_owned(); c[2].hash = hash(&c[2]); }, 4, "an entry was replaced"),
+            (
+                "a hash made to fit a changed field",
+                |c| {
+                    c[2].actor = "eve".to_owned();
+                    c[2].hash = hash(&c[2]);
+                },
+                4,
+                "an entry was replaced",
+            ),
             ("another tenant's entry", |c| c[2].tenant = Uuid::nil(), 3, "it belongs to tenant"),
-            ("nanoseconds", |c| c[2].at = jiff::Timestamp::from_nanosecond(c[2].at.as_nanosecond() + 1).expect("a timestamp"), 3, "finer than a microsecond"),
+            (
+                "nanoseconds",
+                |c| c[2].at = jiff::Timestamp::from_nanosecond(c[2].at.as_nanosecond() + 1).expect("a timestamp"),
+                3,
+                "finer than a microsecond",
+            ),
         ];
         for (name, change, seq, why) in cases {
             let mut entries = chain(5);

@@ -20,7 +20,11 @@ pub struct Door {
 
 /// Lets a request pass whose user has the permission, with their [`super::token::Session`] attached.
 pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let token = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "));
     let session = match token.map(|t| door.signer.check(t)) {
         None => return ApiError::Unauthorized("send an access token: Authorization: Bearer …").into_response(),
         Some(Err(_)) => return ApiError::Unauthorized("the access token is not valid, or its 15 minutes are over").into_response(),

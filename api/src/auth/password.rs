@@ -32,7 +32,10 @@ pub enum PasswordError {
 
 fn hash_now(password: &str) -> Result<String, PasswordError> {
     // Argon2id version 19, 19 MiB, 2 passes, 1 lane, a random salt.
-    Argon2::default().hash_password(password.as_bytes()).map(|h: argon2::password_hash::phc::PasswordHash| h.to_string()).map_err(PasswordError::Hash)
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|h: argon2::password_hash::phc::PasswordHash| h.to_string())
+        .map_err(PasswordError::Hash)
 }
 
 fn verify_now(password: &str, hash: &str) -> bool {
@@ -42,7 +45,9 @@ fn verify_now(password: &str, hash: &str) -> bool {
 /// The hash of `password`, as it is stored.
 pub async fn hash(password: String) -> Result<String, PasswordError> {
     let _place = PLACES.acquire().await.map_err(|_| PasswordError::Thread)?;
-    tokio::task::spawn_blocking(move || hash_now(&password)).await.map_err(|_| PasswordError::Thread)?
+    tokio::task::spawn_blocking(move || hash_now(&password))
+        .await
+        .map_err(|_| PasswordError::Thread)?
 }
 
 /// Whether `password` is the one of `hash`; without one (the user is unknown) the same work is done, and the answer is no.

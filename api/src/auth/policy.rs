@@ -115,7 +115,11 @@ impl Permission {
 
 /// The permissions that `roles` have together, for the user interface to show what can be done.
 pub fn held_by(roles: &[Role]) -> Vec<String> {
-    Permission::ALL.into_iter().filter(|p| p.is_held_by(roles)).map(|p| p.as_str().to_owned()).collect()
+    Permission::ALL
+        .into_iter()
+        .filter(|p| p.is_held_by(roles))
+        .map(|p| p.as_str().to_owned())
+        .collect()
 }
 
 #[cfg(test)]

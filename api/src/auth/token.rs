@@ -82,18 +82,29 @@ impl Signer {
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = 0;
-        Ok(Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret), validation })
+        Ok(Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+        })
     }
 
     /// An access token for `session`, which ends when it says.
     pub fn sign(&self, session: &Session) -> Result<String, TokenError> {
-        let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), iat: session.exp - ACCESS_SECONDS, session: session.clone() };
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            iat: session.exp - ACCESS_SECONDS,
+            session: session.clone(),
+        };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(TokenError::Sign)
     }
 
     /// Whose token it is.
     pub fn check(&self, token: &str) -> Result<Session, TokenError> {
-        jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map(|t| t.claims.session).map_err(TokenError::Refused)
+        jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map(|t| t.claims.session)
+            .map_err(TokenError::Refused)
     }
 }
 
@@ -110,7 +121,11 @@ pub struct RefreshToken {
 impl RefreshToken {
     /// A new one.
     pub fn random(tenant: Uuid) -> Self {
-        Self { tenant, id: Uuid::new_v4(), secret: rand::random() }
+        Self {
+            tenant,
+            id: Uuid::new_v4(),
+            secret: rand::random(),
+        }
     }
 
     /// What the user holds.
@@ -126,7 +141,11 @@ impl RefreshToken {
             return None;
         }
         let secret = URL_SAFE_NO_PAD.decode(secret).ok()?.try_into().ok()?;
-        Some(Self { tenant: Uuid::try_parse(tenant).ok()?, id: Uuid::try_parse(id).ok()?, secret })
+        Some(Self {
+            tenant: Uuid::try_parse(tenant).ok()?,
+            id: Uuid::try_parse(id).ok()?,
+            secret,
+        })
     }
 
     /// What the table has. Equality of hashes of 256 random bits needs no constant time: a guess learns nothing of the
@@ -141,7 +160,15 @@ mod tests {
     use super::*;
 
     fn session(exp: i64) -> Session {
-        Session { user: Uuid::new_v4(), name: "ann".into(), tenant: Uuid::new_v4(), namespace: "acme".into(), roles: vec![Role::Viewer], family: Uuid::new_v4(), exp }
+        Session {
+            user: Uuid::new_v4(),
+            name: "ann".into(),
+            tenant: Uuid::new_v4(),
+            namespace: "acme".into(),
+            roles: vec![Role::Viewer],
+            family: Uuid::new_v4(),
+            exp,
+        }
     }
 
     #[test]

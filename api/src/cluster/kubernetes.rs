@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::core::DeserializeGuard;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
 use openreg_crds::report_run::Cancelled;
 use openreg_crds::{RECORDED_FINALIZER, Report, ReportRun, ReportVersion, STORE_NAME, Store, TENANT_LABEL};
@@ -32,12 +32,17 @@ pub struct Kubernetes {
 impl Kubernetes {
     /// Out of the pod's service account, or KUBECONFIG.
     pub async fn connect() -> Result<Self, ClusterError> {
-        let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ClusterError::Unreachable { action: "find the cluster".to_owned(), source };
+        let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ClusterError::Unreachable {
+            action: "find the cluster".to_owned(),
+            source,
+        };
         let mut config = kube::Config::infer().await.map_err(|e| unreachable(Box::new(e)))?;
         config.connect_timeout = Some(Duration::from_secs(5));
         // Longer than the 290 s of a watch.
         config.read_timeout = Some(Duration::from_secs(295));
-        Ok(Self { client: Client::try_from(config).map_err(|e| unreachable(Box::new(e)))? })
+        Ok(Self {
+            client: Client::try_from(config).map_err(|e| unreachable(Box::new(e)))?,
+        })
     }
 
     fn in_namespace<K>(&self, namespace: &str) -> Api<K>
@@ -62,9 +67,11 @@ fn event(event: Result<Event<DeserializeGuard<ReportRun>>, watcher::Error>) -> F
         Ok(Event::InitDone) => Feed::Complete,
         Ok(Event::InitApply(DeserializeGuard(Ok(run))) | Event::Apply(DeserializeGuard(Ok(run)))) => Feed::Seen(Box::new(run)),
         Ok(Event::Delete(DeserializeGuard(Ok(run)))) => Feed::Gone(Box::new(run)),
-        Ok(Event::InitApply(DeserializeGuard(Err(e))) | Event::Apply(DeserializeGuard(Err(e))) | Event::Delete(DeserializeGuard(Err(e)))) => {
-            Feed::Unreadable { namespace: e.metadata.namespace.unwrap_or_default(), name: e.metadata.name.unwrap_or_default(), error: e.error }
-        }
+        Ok(Event::InitApply(DeserializeGuard(Err(e))) | Event::Apply(DeserializeGuard(Err(e))) | Event::Delete(DeserializeGuard(Err(e)))) => Feed::Unreadable {
+            namespace: e.metadata.namespace.unwrap_or_default(),
+            name: e.metadata.name.unwrap_or_default(),
+            error: e.error,
+        },
         Err(e) => Feed::Broken(crate::error::chain(&e)),
     }
 }
@@ -77,12 +84,24 @@ fn judged(action: &str, kind: &'static str, name: &str, error: kube::Error) -> C
             (409, "AlreadyExists") => return ClusterError::Exists { kind, name: name.to_owned() },
             (409, _) => return ClusterError::Changed { kind, name: name.to_owned() },
             (404, _) => return ClusterError::Missing { kind, name: name.to_owned() },
-            (403, _) => return ClusterError::Forbidden { action, source: Box::new(error) },
-            (400 | 422, _) => return ClusterError::Refused { message: status.message.clone() },
+            (403, _) => {
+                return ClusterError::Forbidden {
+                    action,
+                    source: Box::new(error),
+                };
+            }
+            (400 | 422, _) => {
+                return ClusterError::Refused {
+                    message: status.message.clone(),
+                };
+            }
             _ => {}
         }
     }
-    ClusterError::Unreachable { action, source: Box::new(error) }
+    ClusterError::Unreachable {
+        action,
+        source: Box::new(error),
+    }
 }
 
 fn place(run: &ReportRun) -> (String, String) {
@@ -93,45 +112,85 @@ fn place(run: &ReportRun) -> (String, String) {
 impl Cluster for Kubernetes {
     async fn tenants(&self) -> Result<Vec<Tenant>, ClusterError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        let found = api.list_metadata(&ListParams::default().labels(TENANT_LABEL)).await.map_err(|e| judged("list", "Namespace", "", e))?;
-        let tenant = |m: kube::core::PartialObjectMeta<Namespace>| Some(Tenant { uid: Uuid::try_parse(m.metadata.uid.as_deref()?).ok()?, namespace: m.metadata.name? });
+        let found = api
+            .list_metadata(&ListParams::default().labels(TENANT_LABEL))
+            .await
+            .map_err(|e| judged("list", "Namespace", "", e))?;
+        let tenant = |m: kube::core::PartialObjectMeta<Namespace>| {
+            Some(Tenant {
+                uid: Uuid::try_parse(m.metadata.uid.as_deref()?).ok()?,
+                namespace: m.metadata.name?,
+            })
+        };
         Ok(found.items.into_iter().filter_map(tenant).collect())
     }
 
     async fn reports(&self, namespace: &str) -> Result<Vec<Report>, ClusterError> {
-        Ok(self.in_namespace::<Report>(namespace).list(&ListParams::default()).await.map_err(|e| judged("list", "Report", "", e))?.items)
+        Ok(self
+            .in_namespace::<Report>(namespace)
+            .list(&ListParams::default())
+            .await
+            .map_err(|e| judged("list", "Report", "", e))?
+            .items)
     }
 
     async fn report(&self, namespace: &str, name: &str) -> Result<Option<Report>, ClusterError> {
-        self.in_namespace::<Report>(namespace).get_opt(name).await.map_err(|e| judged("read", "Report", name, e))
+        self.in_namespace::<Report>(namespace)
+            .get_opt(name)
+            .await
+            .map_err(|e| judged("read", "Report", name, e))
     }
 
     async fn versions(&self, namespace: &str, report: &str) -> Result<Vec<ReportVersion>, ClusterError> {
-        let mut found = self.in_namespace::<ReportVersion>(namespace).list(&ListParams::default()).await.map_err(|e| judged("list", "ReportVersion", "", e))?.items;
+        let mut found = self
+            .in_namespace::<ReportVersion>(namespace)
+            .list(&ListParams::default())
+            .await
+            .map_err(|e| judged("list", "ReportVersion", "", e))?
+            .items;
         found.retain(|v| v.spec.report_ref == report);
         Ok(found)
     }
 
     async fn store(&self, namespace: &str) -> Result<Option<Store>, ClusterError> {
-        self.in_namespace::<Store>(namespace).get_opt(STORE_NAME).await.map_err(|e| judged("read", "Store", STORE_NAME, e))
+        self.in_namespace::<Store>(namespace)
+            .get_opt(STORE_NAME)
+            .await
+            .map_err(|e| judged("read", "Store", STORE_NAME, e))
     }
 
     async fn run(&self, namespace: &str, id: Uuid) -> Result<Option<ReportRun>, ClusterError> {
         let id = id.to_string();
         // At most 50 a report are kept.
-        let found = self.in_namespace::<ReportRun>(namespace).list(&ListParams::default()).await.map_err(|e| judged("list", RUN, "", e))?;
+        let found = self
+            .in_namespace::<ReportRun>(namespace)
+            .list(&ListParams::default())
+            .await
+            .map_err(|e| judged("list", RUN, "", e))?;
         Ok(found.items.into_iter().find(|r| r.spec.id == id))
     }
 
     async fn create_run(&self, namespace: &str, run: &ReportRun) -> Result<ReportRun, ClusterError> {
-        let params = PostParams { field_manager: Some("openreg-api".to_owned()), ..PostParams::default() };
-        self.in_namespace(namespace).create(&params, run).await.map_err(|e| judged("create", RUN, &run.name_any(), e))
+        let params = PostParams {
+            field_manager: Some("openreg-api".to_owned()),
+            ..PostParams::default()
+        };
+        self.in_namespace(namespace)
+            .create(&params, run)
+            .await
+            .map_err(|e| judged("create", RUN, &run.name_any(), e))
     }
 
     async fn cancel_run(&self, namespace: &str, name: &str, cancelled: &Cancelled) -> Result<ReportRun, ClusterError> {
-        let params = PatchParams { field_manager: Some("openreg-api".to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some("openreg-api".to_owned()),
+            ..PatchParams::default()
+        };
         let patch = Patch::Merge(json!({"spec": {"cancelled": cancelled}}));
-        self.in_namespace(namespace).patch(name, &params, &patch).await.map_err(|e| judged("cancel", RUN, name, e))
+        self.in_namespace(namespace)
+            .patch(name, &params, &patch)
+            .await
+            .map_err(|e| judged("cancel", RUN, name, e))
     }
 
     async fn mark_run(&self, run: &ReportRun, recorded: Result<(), (&str, &str)>) -> Result<(), ClusterError> {
@@ -145,7 +204,10 @@ impl Cluster for Kubernetes {
         let patch = json!({"apiVersion": "openreg.io/v1alpha1", "kind": RUN, "status": {"conditions": [
             {"type": "Recorded", "status": status, "reason": reason, "message": message, "observedGeneration": run.metadata.generation, "lastTransitionTime": Timestamp::now().round(jiff::Unit::Second).unwrap_or_else(|_| Timestamp::now())}]}});
         let params = PatchParams::apply(MANAGER).force();
-        self.in_namespace::<ReportRun>(&namespace).patch_status(&name, &params, &Patch::Apply(patch)).await.map_err(|e| judged("mark", RUN, &name, e))?;
+        self.in_namespace::<ReportRun>(&namespace)
+            .patch_status(&name, &params, &Patch::Apply(patch))
+            .await
+            .map_err(|e| judged("mark", RUN, &name, e))?;
         Ok(())
     }
 
@@ -154,9 +216,15 @@ impl Cluster for Kubernetes {
         finalizers.retain(|f| f != RECORDED_FINALIZER);
         let (namespace, name) = place(run);
         // Refused when somebody changed the object meanwhile: their finalizers must not get lost.
-        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         let patch = Patch::Merge(json!({"metadata": {"resourceVersion": run.resource_version(), "uid": run.uid(), "finalizers": finalizers}}));
-        self.in_namespace::<ReportRun>(&namespace).patch(&name, &params, &patch).await.map_err(|e| judged("change", RUN, &name, e))?;
+        self.in_namespace::<ReportRun>(&namespace)
+            .patch(&name, &params, &patch)
+            .await
+            .map_err(|e| judged("change", RUN, &name, e))?;
         Ok(())
     }
 }

@@ -27,7 +27,12 @@ pub struct New {
 impl New {
     /// An entry.
     pub fn new(actor: impl Into<String>, action: &str, subject: impl Into<String>, detail: Value) -> Self {
-        Self { actor: actor.into(), action: action.to_owned(), subject: subject.into(), detail }
+        Self {
+            actor: actor.into(),
+            action: action.to_owned(),
+            subject: subject.into(),
+            detail,
+        }
     }
 
     /// An entry about something that the recorder saw.
@@ -41,7 +46,11 @@ const LOCK_SPACE: i32 = 0x6f72_6567;
 
 /// Makes the tenant's other writers wait until this transaction ends.
 async fn lock(tx: &mut Tx, tenant: Uuid) -> Result<(), DbError> {
-    sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))").bind(LOCK_SPACE).bind(tenant.to_string()).execute(&mut **tx).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
+        .bind(LOCK_SPACE)
+        .bind(tenant.to_string())
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -89,8 +98,10 @@ fn now_micros() -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
-const COLUMNS: &str = "tenant, seq, openreg_rfc3339(at) AS at, actor, action, subject, detail::text AS detail, encode(prev, 'hex') AS prev, encode(hash, 'hex') AS hash";
-const LAST: &str = "SELECT tenant, seq, openreg_rfc3339(at) AS at, actor, action, subject, detail::text AS detail, encode(prev, 'hex') AS prev, encode(hash, 'hex') AS hash
+const COLUMNS: &str =
+    "tenant, seq, openreg_rfc3339(at) AS at, actor, action, subject, detail::text AS detail, encode(prev, 'hex') AS prev, encode(hash, 'hex') AS hash";
+const LAST: &str =
+    "SELECT tenant, seq, openreg_rfc3339(at) AS at, actor, action, subject, detail::text AS detail, encode(prev, 'hex') AS prev, encode(hash, 'hex') AS hash
     FROM audit WHERE tenant = openreg_tenant() ORDER BY seq DESC LIMIT 1";
 
 fn entry(row: &PgRow) -> Result<Entry, DbError> {
@@ -98,11 +109,17 @@ fn entry(row: &PgRow) -> Result<Entry, DbError> {
     Ok(Entry {
         tenant: row.try_get("tenant")?,
         seq: u64::try_from(row.try_get::<i64, _>("seq")?).unwrap_or_default(),
-        at: at.parse().map_err(|e| DbError::Corrupt { what: "the time of an audit entry", source: Box::new(e) })?,
+        at: at.parse().map_err(|e| DbError::Corrupt {
+            what: "the time of an audit entry",
+            source: Box::new(e),
+        })?,
         actor: row.try_get("actor")?,
         action: row.try_get("action")?,
         subject: row.try_get("subject")?,
-        detail: serde_json::from_str(&detail).map_err(|e| DbError::Corrupt { what: "the detail of an audit entry", source: Box::new(e) })?,
+        detail: serde_json::from_str(&detail).map_err(|e| DbError::Corrupt {
+            what: "the detail of an audit entry",
+            source: Box::new(e),
+        })?,
         prev: row.try_get("prev")?,
         hash: row.try_get("hash")?,
     })
@@ -111,13 +128,23 @@ fn entry(row: &PgRow) -> Result<Entry, DbError> {
 /// A page of entries, newest first, before the entry `before`.
 pub async fn page(tx: &mut Tx, action: Option<&str>, subject: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<Entry>, DbError> {
     let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE tenant = openreg_tenant()");
-    for (present, clause) in [(action.is_some(), " AND action = $1"), (subject.is_some(), " AND subject = $2"), (before.is_some(), " AND seq < $3")] {
+    for (present, clause) in [
+        (action.is_some(), " AND action = $1"),
+        (subject.is_some(), " AND subject = $2"),
+        (before.is_some(), " AND seq < $3"),
+    ] {
         if present {
             sql.push_str(clause);
         }
     }
     sql.push_str(" ORDER BY seq DESC LIMIT $4");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(action).bind(subject).bind(before).bind(limit).fetch_all(&mut **tx).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(action)
+        .bind(subject)
+        .bind(before)
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await?;
     rows.iter().map(entry).collect()
 }
 
@@ -134,7 +161,9 @@ impl Db {
                 let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).bind(page).fetch_all(&mut *tx).await?;
                 tx.commit().await?;
                 let entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-                let Some(last) = entries.last().map(|e| i64::try_from(e.seq).unwrap_or(i64::MAX)) else { return Ok(None) };
+                let Some(last) = entries.last().map(|e| i64::try_from(e.seq).unwrap_or(i64::MAX)) else {
+                    return Ok(None);
+                };
                 Ok::<_, DbError>(Some((futures::stream::iter(entries.into_iter().map(Ok)), last)))
             }
         })

@@ -88,7 +88,9 @@ impl Db {
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     // A statement that hangs must not hold a connection for ever.
-                    connection.execute("SET ROLE openreg_app; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'").await?;
+                    connection
+                        .execute("SET ROLE openreg_app; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'")
+                        .await?;
                     Ok(())
                 })
             })
@@ -99,7 +101,10 @@ impl Db {
     /// A transaction that sees and writes the rows of one tenant only.
     pub async fn tenant(&self, tenant: Uuid) -> Result<Tx, DbError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query("SELECT set_config('openreg.tenant', $1, true)").bind(tenant.to_string()).execute(&mut *tx).await?;
+        sqlx::query("SELECT set_config('openreg.tenant', $1, true)")
+            .bind(tenant.to_string())
+            .execute(&mut *tx)
+            .await?;
         Ok(tx)
     }
 
@@ -110,12 +115,15 @@ impl Db {
 
     /// Whether the database answers, is migrated, and holds this program to row-level security.
     pub async fn check(&self) -> Result<(), DbError> {
-        let (role, privileged): (String, bool) =
-            sqlx::query_as("SELECT rolname::text, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").fetch_one(&self.pool).await?;
+        let (role, privileged): (String, bool) = sqlx::query_as("SELECT rolname::text, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+            .fetch_one(&self.pool)
+            .await?;
         if privileged {
             return Err(DbError::Privileged(role));
         }
-        let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
+        let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&self.pool)
+            .await?;
         let wanted = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
         if found < wanted { Err(DbError::Outdated { found, wanted }) } else { Ok(()) }
     }
@@ -123,11 +131,18 @@ impl Db {
 
 /// Applies the migrations as the owner, and lets the login role `app_login` be `openreg_app`.
 pub async fn migrate(url: &str, app_login: Option<&str>) -> Result<(), DbError> {
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(10)).connect(url).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect(url)
+        .await?;
     MIGRATIONS.run(&pool).await?;
     if let Some(login) = app_login {
         // An identifier cannot be bound: the server itself quotes it.
-        let grant: String = sqlx::query_scalar("SELECT format('GRANT openreg_app TO %I', $1)").bind(login).fetch_one(&pool).await?;
+        let grant: String = sqlx::query_scalar("SELECT format('GRANT openreg_app TO %I', $1)")
+            .bind(login)
+            .fetch_one(&pool)
+            .await?;
         pool.execute(sqlx::AssertSqlSafe(grant)).await?;
     }
     pool.close().await;

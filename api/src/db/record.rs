@@ -37,7 +37,11 @@ impl Db {
         if let Some(manifest) = manifest {
             write_manifest(&mut tx, record.detail.run.id, manifest).await?;
         }
-        sqlx::query("SELECT pg_notify($1, $2)").bind(RUNS_CHANNEL).bind(format!("{} {}", record.tenant, record.detail.run.id)).execute(&mut *tx).await?;
+        sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(RUNS_CHANNEL)
+            .bind(format!("{} {}", record.tenant, record.detail.run.id))
+            .execute(&mut *tx)
+            .await?;
         // Last, since each append makes the tenant's other writers wait until this transaction ends.
         for entry in &record.entries {
             audit::append_once(&mut tx, record.tenant, entry).await?;
@@ -49,7 +53,10 @@ impl Db {
     /// Whether what the manifest says is stored.
     pub async fn has_manifest(&self, tenant: Uuid, run: Uuid) -> Result<bool, DbError> {
         let mut tx = self.tenant(tenant).await?;
-        let found = sqlx::query_scalar("SELECT manifest_read FROM runs WHERE tenant = openreg_tenant() AND id = $1").bind(run).fetch_optional(&mut *tx).await?;
+        let found = sqlx::query_scalar("SELECT manifest_read FROM runs WHERE tenant = openreg_tenant() AND id = $1")
+            .bind(run)
+            .fetch_optional(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(found.unwrap_or(false))
     }
@@ -57,10 +64,12 @@ impl Db {
     /// The runs that have not ended and were made before `before`.
     pub async fn open_runs(&self, tenant: Uuid, before: jiff::Timestamp) -> Result<Vec<Uuid>, DbError> {
         let mut tx = self.tenant(tenant).await?;
-        let open = sqlx::query_scalar("SELECT id FROM runs WHERE tenant = openreg_tenant() AND outcome IS NULL AND lost_at IS NULL AND created_at < $1::text::timestamptz")
-            .bind(before.to_string())
-            .fetch_all(&mut *tx)
-            .await?;
+        let open = sqlx::query_scalar(
+            "SELECT id FROM runs WHERE tenant = openreg_tenant() AND outcome IS NULL AND lost_at IS NULL AND created_at < $1::text::timestamptz",
+        )
+        .bind(before.to_string())
+        .fetch_all(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(open)
     }
@@ -75,10 +84,19 @@ impl Db {
         .fetch_all(&mut *tx)
         .await?;
         for run in &marked {
-            sqlx::query("SELECT pg_notify($1, $2)").bind(RUNS_CHANNEL).bind(format!("{tenant} {run}")).execute(&mut *tx).await?;
+            sqlx::query("SELECT pg_notify($1, $2)")
+                .bind(RUNS_CHANNEL)
+                .bind(format!("{tenant} {run}"))
+                .execute(&mut *tx)
+                .await?;
         }
         for run in &marked {
-            audit::append_once(&mut tx, tenant, &audit::New::by_recorder("run.lost", format!("run/{run}"), serde_json::json!({}))).await?;
+            audit::append_once(
+                &mut tx,
+                tenant,
+                &audit::New::by_recorder("run.lost", format!("run/{run}"), serde_json::json!({})),
+            )
+            .await?;
         }
         tx.commit().await?;
         Ok(())

@@ -23,7 +23,10 @@ fn summary(row: &PgRow) -> Result<RunSummary, sqlx::Error> {
         name: row.try_get("name")?,
         report: row.try_get("report")?,
         version: row.try_get("version")?,
-        period: Period { start: row.try_get("period_start")?, end: row.try_get("period_end")? },
+        period: Period {
+            start: row.try_get("period_start")?,
+            end: row.try_get("period_end")?,
+        },
         trigger: row.try_get("trigger")?,
         mode: row.try_get("mode")?,
         requested_by: row.try_get("requested_by")?,
@@ -42,21 +45,26 @@ fn json<T: serde::de::DeserializeOwned + Unpin + Send + 'static>(row: &PgRow, co
     Ok(row.try_get::<Option<Json<T>>, _>(column)?.map(|j| j.0))
 }
 
-/// A page of runs, newest first.
-pub async fn page(tx: &mut Tx, report: Option<&str>, outcome: Option<&str>, after: Option<&After>, limit: i64) -> Result<Vec<RunSummary>, DbError> {
-    // One text for each combination of filters, so that each is planned with the index that fits it.
+/// The text of a page's query, one for each combination of filters, so that each is planned with the index that fits it.
+/// Bound are report, outcome, instant and id of the place, and limit.
+pub fn page_sql(report: bool, outcome: bool, after: bool) -> String {
     let mut sql = format!("SELECT {SUMMARY} FROM runs WHERE tenant = openreg_tenant()");
     for (present, clause) in [
-        (report.is_some(), " AND report = $1"),
-        (outcome.is_some(), " AND outcome = $2"),
-        (after.is_some(), " AND (created_at, id) < ($3::text::timestamptz, $4)"),
+        (report, " AND report = $1"),
+        (outcome, " AND outcome = $2"),
+        (after, " AND (created_at, id) < ($3::text::timestamptz, $4)"),
     ] {
         if present {
             sql.push_str(clause);
         }
     }
     sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT $5");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+    sql
+}
+
+/// A page of runs, newest first.
+pub async fn page(tx: &mut Tx, report: Option<&str>, outcome: Option<&str>, after: Option<&After>, limit: i64) -> Result<Vec<RunSummary>, DbError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(page_sql(report.is_some(), outcome.is_some(), after.is_some())))
         .bind(report)
         .bind(outcome)
         .bind(after.map(|a| a.0.as_str()))
@@ -69,7 +77,12 @@ pub async fn page(tx: &mut Tx, report: Option<&str>, outcome: Option<&str>, afte
 
 /// One run as a list shows it.
 pub async fn one(tx: &mut Tx, id: Uuid) -> Result<Option<RunSummary>, DbError> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {SUMMARY} FROM runs WHERE tenant = openreg_tenant() AND id = $1"))).bind(id).fetch_optional(&mut **tx).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+        "SELECT {SUMMARY} FROM runs WHERE tenant = openreg_tenant() AND id = $1"
+    )))
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
     Ok(row.as_ref().map(summary).transpose()?)
 }
 
@@ -79,8 +92,12 @@ pub async fn detail(tx: &mut Tx, id: Uuid) -> Result<Option<RunDetail>, DbError>
         "SELECT {SUMMARY}, schedule, slot, parameters, cancelled, conditions, attempt, usage, plan_sha256, manifest_key, manifest_sha256, manifest_read, datasets, rules
          FROM runs WHERE tenant = openreg_tenant() AND id = $1"
     );
-    let Some(row) = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&mut **tx).await? else { return Ok(None) };
-    let pair = |a: &str, b: &str| -> Result<Option<(String, String)>, sqlx::Error> { Ok(row.try_get::<Option<String>, _>(a)?.zip(row.try_get::<Option<String>, _>(b)?)) };
+    let Some(row) = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&mut **tx).await? else {
+        return Ok(None);
+    };
+    let pair = |a: &str, b: &str| -> Result<Option<(String, String)>, sqlx::Error> {
+        Ok(row.try_get::<Option<String>, _>(a)?.zip(row.try_get::<Option<String>, _>(b)?))
+    };
     Ok(Some(RunDetail {
         run: summary(&row)?,
         scheduled: pair("schedule", "slot")?.map(|(schedule, slot)| Scheduled { schedule, slot }),
@@ -112,7 +129,10 @@ fn artifact(row: &PgRow) -> Result<Artifact, sqlx::Error> {
 
 /// The files of a run.
 pub async fn artifacts(tx: &mut Tx, run: Uuid) -> Result<Vec<Artifact>, DbError> {
-    let rows = sqlx::query("SELECT name, key, size, sha256, records, media_type FROM artifacts WHERE tenant = openreg_tenant() AND run = $1 ORDER BY ordinal").bind(run).fetch_all(&mut **tx).await?;
+    let rows = sqlx::query("SELECT name, key, size, sha256, records, media_type FROM artifacts WHERE tenant = openreg_tenant() AND run = $1 ORDER BY ordinal")
+        .bind(run)
+        .fetch_all(&mut **tx)
+        .await?;
     Ok(rows.iter().map(artifact).collect::<Result<_, _>>()?)
 }
 
@@ -160,8 +180,15 @@ pub struct ViolationsOf {
 
 /// The violations of a run; `None` when there is no such run.
 pub async fn violations(tx: &mut Tx, run: Uuid) -> Result<Option<ViolationsOf>, DbError> {
-    let Some(row) = sqlx::query("SELECT rules, violations FROM runs WHERE tenant = openreg_tenant() AND id = $1").bind(run).fetch_optional(&mut **tx).await? else {
+    let Some(row) = sqlx::query("SELECT rules, violations FROM runs WHERE tenant = openreg_tenant() AND id = $1")
+        .bind(run)
+        .fetch_optional(&mut **tx)
+        .await?
+    else {
         return Ok(None);
     };
-    Ok(Some(ViolationsOf { rules: json(&row, "rules")?.unwrap_or_default(), object: json(&row, "violations")? }))
+    Ok(Some(ViolationsOf {
+        rules: json(&row, "rules")?.unwrap_or_default(),
+        object: json(&row, "violations")?,
+    }))
 }

@@ -48,7 +48,9 @@ pub async fn spend(tx: &mut Tx, token: &RefreshToken) -> Result<Used, DbError> {
     .bind(token.id)
     .fetch_optional(&mut **tx)
     .await?;
-    let Some((family, user, hash, used, over)) = row else { return Ok(Used::Refused) };
+    let Some((family, user, hash, used, over)) = row else {
+        return Ok(Used::Refused);
+    };
     if hash != token.hash() || over {
         return Ok(Used::Refused);
     }
@@ -56,14 +58,23 @@ pub async fn spend(tx: &mut Tx, token: &RefreshToken) -> Result<Used, DbError> {
         revoke(tx, family).await?;
         return Ok(Used::Reused { user });
     }
-    sqlx::query("UPDATE refresh_tokens SET used_at = now() WHERE tenant = openreg_tenant() AND id = $1").bind(token.id).execute(&mut **tx).await?;
+    sqlx::query("UPDATE refresh_tokens SET used_at = now() WHERE tenant = openreg_tenant() AND id = $1")
+        .bind(token.id)
+        .execute(&mut **tx)
+        .await?;
     // What is over for a month tells nothing any more.
-    sqlx::query("DELETE FROM refresh_tokens WHERE tenant = openreg_tenant() AND user_id = $1 AND expires_at < now() - interval '30 days'").bind(user).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM refresh_tokens WHERE tenant = openreg_tenant() AND user_id = $1 AND expires_at < now() - interval '30 days'")
+        .bind(user)
+        .execute(&mut **tx)
+        .await?;
     Ok(Used::Good { family, user })
 }
 
 /// Ends a family.
 pub async fn revoke(tx: &mut Tx, family: Uuid) -> Result<(), DbError> {
-    sqlx::query("UPDATE refresh_tokens SET revoked_at = now() WHERE tenant = openreg_tenant() AND family = $1 AND revoked_at IS NULL").bind(family).execute(&mut **tx).await?;
+    sqlx::query("UPDATE refresh_tokens SET revoked_at = now() WHERE tenant = openreg_tenant() AND family = $1 AND revoked_at IS NULL")
+        .bind(family)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

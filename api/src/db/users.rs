@@ -97,17 +97,23 @@ pub async fn set_password(tx: &mut Tx, id: Uuid, password: &str, one_time: bool,
     .bind(f64::from(ONE_TIME_SECONDS))
     .execute(&mut **tx)
     .await?;
-    sqlx::query("UPDATE refresh_tokens SET revoked_at = now() WHERE tenant = openreg_tenant() AND user_id = $1 AND revoked_at IS NULL AND family IS DISTINCT FROM $2")
-        .bind(id)
-        .bind(keep)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "UPDATE refresh_tokens SET revoked_at = now() WHERE tenant = openreg_tenant() AND user_id = $1 AND revoked_at IS NULL AND family IS DISTINCT FROM $2",
+    )
+    .bind(id)
+    .bind(keep)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
 /// Lets a user in, or no longer; `false` when there is none of that name.
 pub async fn set_disabled(tx: &mut Tx, name: &str, disabled: bool) -> Result<bool, DbError> {
-    let done = sqlx::query("UPDATE users SET disabled = $2 WHERE tenant = openreg_tenant() AND name = $1").bind(name).bind(disabled).execute(&mut **tx).await?;
+    let done = sqlx::query("UPDATE users SET disabled = $2 WHERE tenant = openreg_tenant() AND name = $1")
+        .bind(name)
+        .bind(disabled)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query(
         "UPDATE refresh_tokens SET revoked_at = now() WHERE $2 AND tenant = openreg_tenant() AND revoked_at IS NULL
          AND user_id IN (SELECT id FROM users WHERE tenant = openreg_tenant() AND name = $1)",
@@ -121,7 +127,10 @@ pub async fn set_disabled(tx: &mut Tx, name: &str, disabled: bool) -> Result<boo
 
 /// Notes that a one-time password has opened its session.
 pub async fn use_up(tx: &mut Tx, id: Uuid) -> Result<(), DbError> {
-    sqlx::query("UPDATE users SET one_time_used = now() WHERE tenant = openreg_tenant() AND id = $1").bind(id).execute(&mut **tx).await?;
+    sqlx::query("UPDATE users SET one_time_used = now() WHERE tenant = openreg_tenant() AND id = $1")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -129,7 +138,9 @@ pub async fn use_up(tx: &mut Tx, id: Uuid) -> Result<(), DbError> {
 /// there were too many.
 pub async fn attempt(tx: &mut Tx, name: &str) -> Result<Option<u64>, DbError> {
     let name: String = name.chars().take(64).collect();
-    sqlx::query("DELETE FROM login_attempts WHERE tenant = openreg_tenant() AND started_at < now() - interval '1 day'").execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM login_attempts WHERE tenant = openreg_tenant() AND started_at < now() - interval '1 day'")
+        .execute(&mut **tx)
+        .await?;
     let (attempts, wait): (i32, i64) = sqlx::query_as(
         "INSERT INTO login_attempts AS l (tenant, name, attempts, started_at) VALUES (openreg_tenant(), $1, 1, now())
          ON CONFLICT (tenant, name) DO UPDATE SET
@@ -146,6 +157,9 @@ pub async fn attempt(tx: &mut Tx, name: &str) -> Result<Option<u64>, DbError> {
 
 /// Forgets the attempts of a name: its password was right.
 pub async fn forgive(tx: &mut Tx, name: &str) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM login_attempts WHERE tenant = openreg_tenant() AND name = $1").bind(name).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM login_attempts WHERE tenant = openreg_tenant() AND name = $1")
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

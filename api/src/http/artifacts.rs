@@ -30,16 +30,36 @@ use crate::stores::StoresError;
     (status = 503, description = "The store does not answer; nothing was handed out", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
 pub async fn download_artifact(State(app): State<App>, Asking(session): Asking, Path((id, name)): Path<(Uuid, String)>) -> Result<Response, ApiError> {
     let mut tx = app.db.tenant(session.tenant).await?;
-    let artifact = runs::artifact_named(&mut tx, id, &name).await?.ok_or_else(|| ApiError::NotFound(format!("file {name} of run {id}")))?;
+    let artifact = runs::artifact_named(&mut tx, id, &name)
+        .await?
+        .ok_or_else(|| ApiError::NotFound(format!("file {name} of run {id}")))?;
     tx.commit().await?;
-    let store = app.stores.open(&Tenant { uid: session.tenant, namespace: session.namespace.clone() }).await?;
-    let object = store.stream(&artifact.key, 0).await.map_err(StoresError::from)?.ok_or_else(|| ApiError::NotFound(format!("object {} in the store", artifact.key)))?;
+    let store = app
+        .stores
+        .open(&Tenant {
+            uid: session.tenant,
+            namespace: session.namespace.clone(),
+        })
+        .await?;
+    let object = store
+        .stream(&artifact.key, 0)
+        .await
+        .map_err(StoresError::from)?
+        .ok_or_else(|| ApiError::NotFound(format!("object {} in the store", artifact.key)))?;
     if i64::try_from(object.size) != Ok(artifact.size) {
-        return Err(ApiError::internal(format!("object {} has {} bytes, the run sealed {}", artifact.key, object.size, artifact.size)));
+        return Err(ApiError::internal(format!(
+            "object {} has {} bytes, the run sealed {}",
+            artifact.key, object.size, artifact.size
+        )));
     }
     let detail = json!({"artifact": artifact.name, "key": artifact.key, "size": artifact.size, "sha256": artifact.sha256});
     let mut tx = app.db.tenant(session.tenant).await?;
-    audit::append(&mut tx, session.tenant, &New::new(&session.name, "artifact.downloaded", format!("run/{id}"), detail)).await?;
+    audit::append(
+        &mut tx,
+        session.tenant,
+        &New::new(&session.name, "artifact.downloaded", format!("run/{id}"), detail),
+    )
+    .await?;
     tx.commit().await?;
     response(&artifact, verified(object.body, artifact.sha256.clone()))
 }
@@ -62,8 +82,20 @@ fn response(artifact: &Artifact, body: BoxStream<'static, Result<Bytes, BodyErro
 
 /// RFC 6266: always to be saved, never shown in the page; any name survives.
 fn disposition(name: &str) -> String {
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-    let encoded: String = name.bytes().map(|b| if b.is_ascii_alphanumeric() || b"._-".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+        .collect();
+    let encoded: String = name
+        .bytes()
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"._-".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
@@ -87,7 +119,13 @@ struct Verifying {
 /// The same bytes, one chunk late: the last is given only when the digest of all is right, so that a changed file never
 /// arrives whole.
 fn verified(body: BoxStream<'static, Result<Bytes, StoreError>>, sealed: String) -> BoxStream<'static, Result<Bytes, BodyError>> {
-    let state = Verifying { body, hash: Sha256::new(), sealed, held: None, done: false };
+    let state = Verifying {
+        body,
+        hash: Sha256::new(),
+        sealed,
+        held: None,
+        done: false,
+    };
     stream::unfold(state, |mut s| async move {
         while !s.done {
             match s.body.next().await {
@@ -108,7 +146,10 @@ fn verified(body: BoxStream<'static, Result<Bytes, StoreError>>, sealed: String)
                     s.done = true;
                     let found = hex::encode(std::mem::take(&mut s.hash).finalize());
                     if found != s.sealed {
-                        let e = BodyError::Changed { found, sealed: s.sealed.clone() };
+                        let e = BodyError::Changed {
+                            found,
+                            sealed: s.sealed.clone(),
+                        };
                         tracing::error!(error = %e, "a download broke off");
                         return Some((Err(e), s));
                     }
@@ -151,6 +192,9 @@ mod tests {
     #[test]
     fn any_name_survives_in_the_header() {
         assert_eq!(disposition("a.csv"), "attachment; filename=\"a.csv\"; filename*=UTF-8''a.csv");
-        assert_eq!(disposition("ä\"\r\n.csv"), "attachment; filename=\"____.csv\"; filename*=UTF-8''%C3%A4%22%0D%0A.csv");
+        assert_eq!(
+            disposition("ä\"\r\n.csv"),
+            "attachment; filename=\"____.csv\"; filename*=UTF-8''%C3%A4%22%0D%0A.csv"
+        );
     }
 }

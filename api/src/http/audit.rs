@@ -74,7 +74,17 @@ pub struct AuditEntry {
 
 impl From<Entry> for AuditEntry {
     fn from(e: Entry) -> Self {
-        Self { tenant: e.tenant, seq: e.seq, at: e.at.to_string(), actor: e.actor, action: e.action, subject: e.subject, detail: e.detail, prev: e.prev, hash: e.hash }
+        Self {
+            tenant: e.tenant,
+            seq: e.seq,
+            at: e.at.to_string(),
+            actor: e.actor,
+            action: e.action,
+            subject: e.subject,
+            detail: e.detail,
+            prev: e.prev,
+            hash: e.hash,
+        }
     }
 }
 
@@ -89,7 +99,10 @@ pub async fn list_audit(State(app): State<App>, Asking(session): Asking, Query(q
     let more = i64::try_from(entries.len()).unwrap_or(i64::MAX) > limit;
     entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = entries.last().filter(|_| more).map(|last| cursor(&last.seq));
-    Ok(Json(AuditPage { items: entries.into_iter().map(AuditEntry::from).collect(), next }))
+    Ok(Json(AuditPage {
+        items: entries.into_iter().map(AuditEntry::from).collect(),
+        next,
+    }))
 }
 
 /// Exports the tenant's whole chain, oldest first, one JSON object a line: what `openreg verify audit` reads. The export
@@ -107,7 +120,10 @@ pub async fn export_audit(State(app): State<App>, Asking(session): Asking) -> Re
     Response::builder()
         .status(StatusCode::OK)
         .header(header::CONTENT_TYPE, "application/x-ndjson")
-        .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"audit-{}.jsonl\"", session.namespace))
+        .header(
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"audit-{}.jsonl\"", session.namespace),
+        )
         .header(header::CACHE_CONTROL, "private, no-store")
         .body(HttpBody::from_stream(lines))
         .map_err(ApiError::internal)

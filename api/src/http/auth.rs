@@ -112,7 +112,13 @@ pub struct Me {
 
 impl From<&Session> for Me {
     fn from(s: &Session) -> Self {
-        Self { name: s.name.clone(), tenant: s.namespace.clone(), tenant_id: s.tenant, roles: s.roles.clone(), permissions: held_by(&s.roles) }
+        Self {
+            name: s.name.clone(),
+            tenant: s.namespace.clone(),
+            tenant_id: s.tenant,
+            roles: s.roles.clone(),
+            permissions: held_by(&s.roles),
+        }
     }
 }
 
@@ -131,7 +137,12 @@ pub async fn login(State(app): State<App>, Body(request): Body<LoginRequest>) ->
 
 async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
     let printable = |text: &str| !text.chars().any(char::is_control);
-    if !printable(&request.user) || !printable(&request.tenant) || request.password.len() > password::MAX_LENGTH || request.user.len() > 64 || request.tenant.len() > 63 {
+    if !printable(&request.user)
+        || !printable(&request.tenant)
+        || request.password.len() > password::MAX_LENGTH
+        || request.user.len() > 64
+        || request.tenant.len() > 63
+    {
         return Err(REFUSED);
     }
     let known = app.db.tenant_named(&request.tenant).await?;
@@ -144,14 +155,24 @@ async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
     if let Some(seconds) = wait {
         return Err(ApiError::TooMany(seconds));
     }
-    let right = password::verify(request.password, user.as_ref().map(|u| u.password.clone())).await.map_err(ApiError::internal)?;
+    let right = password::verify(request.password, user.as_ref().map(|u| u.password.clone()))
+        .await
+        .map_err(ApiError::internal)?;
     let mut tx = app.db.tenant(tenant).await?;
     // Read again, locked: a one-time password may have been used meanwhile, or another one set.
     let now = users::by_name(&mut tx, &request.user).await?;
-    let admitted = user.zip(now).filter(|(before, now)| right && now.admissible && before.password == now.password).map(|(_, now)| now);
+    let admitted = user
+        .zip(now)
+        .filter(|(before, now)| right && now.admissible && before.password == now.password)
+        .map(|(_, now)| now);
     let Some(user) = admitted else {
         if known.is_some() && users::by_name(&mut tx, &request.user).await?.is_some() {
-            audit::append(&mut tx, tenant, &New::new(&request.user, "auth.refused", format!("user/{}", request.user), json!({}))).await?;
+            audit::append(
+                &mut tx,
+                tenant,
+                &New::new(&request.user, "auth.refused", format!("user/{}", request.user), json!({})),
+            )
+            .await?;
         }
         tx.commit().await?;
         return Err(REFUSED);
@@ -162,10 +183,21 @@ async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
     }
     let (refresh, family) = (RefreshToken::random(tenant), Uuid::new_v4());
     sessions::insert(&mut tx, &refresh, family, user.id).await?;
-    let entry = New::new(&user.name, "auth.login", format!("user/{}", user.name), json!({"session": family, "oneTime": user.one_time, "roles": user.roles}));
+    let entry = New::new(
+        &user.name,
+        "auth.login",
+        format!("user/{}", user.name),
+        json!({"session": family, "oneTime": user.one_time, "roles": user.roles}),
+    );
     audit::append(&mut tx, tenant, &entry).await?;
     tx.commit().await?;
-    opened(&app, session(tenant, request.tenant, &user, family), &refresh, user.one_time, request.session == Some(SessionKind::Token))
+    opened(
+        &app,
+        session(tenant, request.tenant, &user, family),
+        &refresh,
+        user.one_time,
+        request.session == Some(SessionKind::Token),
+    )
 }
 
 /// Opens the next 15 minutes of a session, and uses its refresh token up. A token that is used twice ends the session.
@@ -178,7 +210,12 @@ pub async fn refresh(State(app): State<App>, headers: HeaderMap, body: Option<Bo
         Used::Good { family, user } => (family, user),
         Used::Reused { user } => {
             let name = users::by_id(&mut tx, user).await?.map_or_else(|| user.to_string(), |u| u.name);
-            audit::append(&mut tx, token.tenant, &New::new(&name, "auth.reuse", format!("user/{name}"), json!({"token": token.id}))).await?;
+            audit::append(
+                &mut tx,
+                token.tenant,
+                &New::new(&name, "auth.reuse", format!("user/{name}"), json!({"token": token.id})),
+            )
+            .await?;
             tx.commit().await?;
             return Ok(closed(&app, OVER));
         }
@@ -202,7 +239,12 @@ pub async fn logout(State(app): State<App>, headers: HeaderMap, body: Option<Bod
         if let Used::Good { family, user } = sessions::spend(&mut tx, &token).await? {
             sessions::revoke(&mut tx, family).await?;
             let name = users::by_id(&mut tx, user).await?.map_or_else(|| user.to_string(), |u| u.name);
-            audit::append(&mut tx, token.tenant, &New::new(&name, "auth.logout", format!("user/{name}"), json!({"session": family}))).await?;
+            audit::append(
+                &mut tx,
+                token.tenant,
+                &New::new(&name, "auth.logout", format!("user/{name}"), json!({"session": family})),
+            )
+            .await?;
         }
         tx.commit().await?;
     }
@@ -230,7 +272,9 @@ pub async fn set_password(State(app): State<App>, Asking(session): Asking, Body(
     if let Some(seconds) = wait {
         return Err(ApiError::TooMany(seconds));
     }
-    let right = password::verify(request.current, user.as_ref().map(|u| u.password.clone())).await.map_err(ApiError::internal)?;
+    let right = password::verify(request.current, user.as_ref().map(|u| u.password.clone()))
+        .await
+        .map_err(ApiError::internal)?;
     if !right {
         return Err(ApiError::Invalid(vec![Problem::new("current", "is not the present password")]));
     }
@@ -238,20 +282,40 @@ pub async fn set_password(State(app): State<App>, Asking(session): Asking, Body(
     let mut tx = app.db.tenant(session.tenant).await?;
     users::forgive(&mut tx, &session.name).await?;
     users::set_password(&mut tx, session.user, &hash, false, Some(session.family)).await?;
-    audit::append(&mut tx, session.tenant, &New::new(&session.name, "auth.password", format!("user/{}", session.name), json!({}))).await?;
+    audit::append(
+        &mut tx,
+        session.tenant,
+        &New::new(&session.name, "auth.password", format!("user/{}", session.name), json!({})),
+    )
+    .await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn session(tenant: Uuid, namespace: String, user: &User, family: Uuid) -> Session {
     let exp = jiff::Timestamp::now().as_second() + ACCESS_SECONDS;
-    Session { user: user.id, name: user.name.clone(), tenant, namespace, roles: user.roles.clone(), family, exp }
+    Session {
+        user: user.id,
+        name: user.name.clone(),
+        tenant,
+        namespace,
+        roles: user.roles.clone(),
+        family,
+        exp,
+    }
 }
 
 fn opened(app: &App, session: Session, refresh: &RefreshToken, one_time: bool, in_body: bool) -> Result<Response, ApiError> {
     let access_token = app.signer.sign(&session).map_err(ApiError::internal)?;
     let refresh_token = in_body.then(|| refresh.expose());
-    let mut response = Json(SessionOpened { access_token, expires_in: ACCESS_SECONDS, refresh_token, one_time, user: Me::from(&session) }).into_response();
+    let mut response = Json(SessionOpened {
+        access_token,
+        expires_in: ACCESS_SECONDS,
+        refresh_token,
+        one_time,
+        user: Me::from(&session),
+    })
+    .into_response();
     if !in_body {
         set_cookie(app, &mut response, &refresh.expose(), REFRESH_SECONDS);
     }
@@ -279,7 +343,11 @@ fn presented(headers: &HeaderMap, body: Option<Body<RefreshRequest>>) -> Option<
     if let Some(text) = body.and_then(|Body(b)| b.refresh_token) {
         return RefreshToken::parse(&text).map(|t| (t, true));
     }
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(';'));
     let mut values = cookies.filter_map(|c| c.trim().strip_prefix(COOKIE)?.strip_prefix('='));
     values.find_map(RefreshToken::parse).map(|t| (t, false))
 }

@@ -60,7 +60,11 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
         // A browser sends no body with its cookie.
         let none = !request.headers().contains_key(header::CONTENT_TYPE);
-        if none { Ok(None) } else { <Self as FromRequest<S>>::from_request(request, state).await.map(Some) }
+        if none {
+            Ok(None)
+        } else {
+            <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+        }
     }
 }
 
@@ -68,7 +72,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Asking {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Session>().cloned().map(Self).ok_or(ApiError::Unauthorized("log in first"))
+        parts
+            .extensions
+            .get::<Session>()
+            .cloned()
+            .map(Self)
+            .ok_or(ApiError::Unauthorized("log in first"))
     }
 }
 
@@ -83,7 +92,9 @@ pub fn place<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<T>, Api
     let Some(cursor) = cursor else { return Ok(None) };
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
     let place = bytes.and_then(|b| serde_json::from_slice(&b).ok());
-    place.map(Some).ok_or_else(|| ApiError::BadRequest("the cursor `after` is not one that a page gave: leave it out to begin anew".to_owned()))
+    place
+        .map(Some)
+        .ok_or_else(|| ApiError::BadRequest("the cursor `after` is not one that a page gave: leave it out to begin anew".to_owned()))
 }
 
 /// How many entries a page has: at most 200, 50 when nothing is said.

@@ -130,7 +130,9 @@ pub struct ReportVersionDetail {
 pub async fn list_reports(State(app): State<App>, Asking(session): Asking) -> Result<Json<ReportList>, ApiError> {
     let mut reports = app.cluster.reports(&session.namespace).await?;
     reports.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-    Ok(Json(ReportList { items: reports.iter().map(summary).collect() }))
+    Ok(Json(ReportList {
+        items: reports.iter().map(summary).collect(),
+    }))
 }
 
 /// Reads a report.
@@ -139,7 +141,11 @@ pub async fn list_reports(State(app): State<App>, Asking(session): Asking) -> Re
 pub async fn get_report(State(app): State<App>, Asking(session): Asking, Path(name): Path<String>) -> Result<Json<ReportDetail>, ApiError> {
     let report = named(&app, &session.namespace, &name).await?;
     let spec = serde_json::to_value(&report.spec).map_err(ApiError::internal)?;
-    Ok(Json(ReportDetail { report: summary(&report), parameters: report.spec.parameters.iter().flatten().map(parameter).collect(), spec }))
+    Ok(Json(ReportDetail {
+        report: summary(&report),
+        parameters: report.spec.parameters.iter().flatten().map(parameter).collect(),
+        spec,
+    }))
 }
 
 /// Lists the versions of a report.
@@ -153,19 +159,28 @@ pub async fn list_report_versions(State(app): State<App>, Asking(session): Askin
         named(&app, &session.namespace, &name).await?;
     }
     versions.sort_by_key(|v| std::cmp::Reverse(numbers(&v.spec.report.version)));
-    Ok(Json(ReportVersionList { items: versions.iter().map(version).collect::<Result<_, _>>()? }))
+    Ok(Json(ReportVersionList {
+        items: versions.iter().map(version).collect::<Result<_, _>>()?,
+    }))
 }
 
 /// The report of that name.
 pub async fn named(app: &App, namespace: &str, name: &str) -> Result<Report, ApiError> {
     check_name(name)?;
-    app.cluster.report(namespace, name).await?.ok_or_else(|| ApiError::NotFound(format!("report {name}")))
+    app.cluster
+        .report(namespace, name)
+        .await?
+        .ok_or_else(|| ApiError::NotFound(format!("report {name}")))
 }
 
 /// A name that the API server could have: anything else is never sent there, where it would become part of a path.
 fn check_name(name: &str) -> Result<(), ApiError> {
     let fine = !name.is_empty() && name.len() <= 63 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
-    if fine { Ok(()) } else { Err(ApiError::NotFound(format!("report {}", name.escape_default().take(63).collect::<String>()))) }
+    if fine {
+        Ok(())
+    } else {
+        Err(ApiError::NotFound(format!("report {}", name.escape_default().take(63).collect::<String>())))
+    }
 }
 
 fn numbers(version: &str) -> Vec<u64> {
@@ -179,11 +194,25 @@ fn summary(report: &Report) -> ReportSummary {
         name: report.metadata.name.clone().unwrap_or_default(),
         title: report.spec.title.clone(),
         version: report.spec.version.clone(),
-        regulation: report.spec.regulation.as_ref().map(|r| ReportRegulation { authority: r.authority.clone(), name: r.name.clone() }),
+        regulation: report.spec.regulation.as_ref().map(|r| ReportRegulation {
+            authority: r.authority.clone(),
+            name: r.name.clone(),
+        }),
         ready: ready.is_some_and(|c| c.status == ConditionStatus::True),
         message: ready.map(|c| c.message.clone()),
-        problems: status.problems.iter().map(|p| FieldProblem { field: p.field.clone(), message: p.message.clone() }).collect(),
-        last_run: status.last_run.map(|r| ReportLastRun { name: r.name, outcome: r.outcome, finished_at: r.finished_at.0.to_string() }),
+        problems: status
+            .problems
+            .iter()
+            .map(|p| FieldProblem {
+                field: p.field.clone(),
+                message: p.message.clone(),
+            })
+            .collect(),
+        last_run: status.last_run.map(|r| ReportLastRun {
+            name: r.name,
+            outcome: r.outcome,
+            finished_at: r.finished_at.0.to_string(),
+        }),
         destinations: report.spec.delivery.iter().flatten().map(|d| d.destination_ref.clone()).collect(),
     }
 }

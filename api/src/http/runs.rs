@@ -60,7 +60,9 @@ pub async fn list_runs(State(app): State<App>, Asking(session): Asking, Query(qu
     let limit = page_size(query.limit);
     let after: Option<runs::After> = place(query.after.as_deref())?;
     if after.as_ref().is_some_and(|(at, _)| at.parse::<jiff::Timestamp>().is_err()) {
-        return Err(ApiError::BadRequest("the cursor `after` is not one that a page gave: leave it out to begin anew".to_owned()));
+        return Err(ApiError::BadRequest(
+            "the cursor `after` is not one that a page gave: leave it out to begin anew".to_owned(),
+        ));
     }
     let mut tx = app.db.tenant(session.tenant).await?;
     let mut items = runs::page(&mut tx, query.report.as_deref(), query.outcome.as_deref(), after.as_ref(), limit + 1).await?;
@@ -106,14 +108,32 @@ pub async fn cancel_run(
     if now.cancelled.is_some() {
         return Err(ApiError::Conflict(format!("run {} is being stopped already", now.run.name)));
     }
-    let cancelled = Cancelled { reason: request.reason, by: session.name.clone() };
+    let cancelled = Cancelled {
+        reason: request.reason,
+        by: session.name.clone(),
+    };
     // Before the act: an act without its entry must not be possible. That it was refused would be a second entry.
     let subject = format!("run/{id}");
-    append(&app, &session, New::new(&session.name, "cancel.requested", &subject, json!({"name": now.run.name, "reason": cancelled.reason}))).await?;
+    append(
+        &app,
+        &session,
+        New::new(
+            &session.name,
+            "cancel.requested",
+            &subject,
+            json!({"name": now.run.name, "reason": cancelled.reason}),
+        ),
+    )
+    .await?;
     match app.cluster.cancel_run(&session.namespace, &now.run.name, &cancelled).await {
         Ok(run) => Ok((axum::http::StatusCode::ACCEPTED, Json(seen(&session, &run)?))),
         Err(error) => {
-            append(&app, &session, New::new(&session.name, "cancel.refused", &subject, json!({"reason": error.to_string()}))).await?;
+            append(
+                &app,
+                &session,
+                New::new(&session.name, "cancel.refused", &subject, json!({"reason": error.to_string()})),
+            )
+            .await?;
             Err(error.into())
         }
     }
@@ -128,11 +148,17 @@ pub async fn append(app: &App, session: &Session, entry: New) -> Result<(), ApiE
 }
 
 async fn object(app: &App, session: &Session, id: Uuid) -> Result<ReportRun, ApiError> {
-    app.cluster.run(&session.namespace, id).await?.ok_or_else(|| ApiError::NotFound(format!("run {id}")))
+    app.cluster
+        .run(&session.namespace, id)
+        .await?
+        .ok_or_else(|| ApiError::NotFound(format!("run {id}")))
 }
 
 /// What the object says, in the words of the history.
 pub fn seen(session: &Session, run: &ReportRun) -> Result<RunDetail, ApiError> {
-    let tenant = Tenant { uid: session.tenant, namespace: session.namespace.clone() };
+    let tenant = Tenant {
+        uid: session.tenant,
+        namespace: session.namespace.clone(),
+    };
     Ok(record(&tenant, run).map_err(ApiError::internal)?.detail)
 }

@@ -76,13 +76,27 @@ pub async fn start_run(State(app): State<App>, Asking(session): Asking, headers:
     match app.cluster.create_run(&session.namespace, &run).await {
         Ok(created) => answer(StatusCode::CREATED, seen(&session, &created)?),
         Err(ClusterError::Exists { .. }) => match app.cluster.run(&session.namespace, id).await? {
-            Some(found) if found.spec == (ReportRunSpec { cancelled: found.spec.cancelled.clone(), approvals: found.spec.approvals.clone(), ..run.spec }) => {
+            Some(found)
+                if found.spec
+                    == (ReportRunSpec {
+                        cancelled: found.spec.cancelled.clone(),
+                        approvals: found.spec.approvals.clone(),
+                        ..run.spec
+                    }) =>
+            {
                 answer(StatusCode::OK, seen(&session, &found)?)
             }
-            _ => Err(ApiError::Conflict("this Idempotency-Key was used for another request: use a new one".to_owned())),
+            _ => Err(ApiError::Conflict(
+                "this Idempotency-Key was used for another request: use a new one".to_owned(),
+            )),
         },
         Err(error) => {
-            append(&app, &session, New::new(&session.name, "start.refused", &subject, json!({"reason": error.to_string()}))).await?;
+            append(
+                &app,
+                &session,
+                New::new(&session.name, "start.refused", &subject, json!({"reason": error.to_string()})),
+            )
+            .await?;
             Err(error.into())
         }
     }
@@ -91,7 +105,8 @@ pub async fn start_run(State(app): State<App>, Asking(session): Asking, headers:
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|k| !k.is_empty() && k.len() <= 128);
-    key.map(|k| Some(k.to_owned())).ok_or_else(|| ApiError::BadRequest("Idempotency-Key may have 1 to 128 visible ASCII characters".to_owned()))
+    key.map(|k| Some(k.to_owned()))
+        .ok_or_else(|| ApiError::BadRequest("Idempotency-Key may have 1 to 128 visible ASCII characters".to_owned()))
 }
 
 /// The spec that would run: of the version that was named, else the report's own.
@@ -101,7 +116,9 @@ async fn spec_of(app: &App, session: &Session, request: &StartRun) -> Result<Rep
     };
     let versions = app.cluster.versions(&session.namespace, &request.report).await?;
     let found = versions.into_iter().find(|v| &v.spec.report.version == version);
-    found.map(|v| v.spec.report).ok_or_else(|| ApiError::Invalid(vec![Problem::new("version", format!("report {} has no version {version}", request.report))]))
+    found
+        .map(|v| v.spec.report)
+        .ok_or_else(|| ApiError::Invalid(vec![Problem::new("version", format!("report {} has no version {version}", request.report))]))
 }
 
 /// What is wrong with what was asked.
@@ -118,7 +135,11 @@ fn problems(spec: &ReportSpec, request: &StartRun) -> Vec<Problem> {
     if start.zip(end).is_some_and(|(start, end)| start >= end) {
         problems.push(Problem::new("period.end", "must be after period.start: the end is exclusive"));
     }
-    problems.extend(openreg_resolve::parameters::values(spec.parameters.as_deref().unwrap_or_default(), &request.parameters, "parameters").err().unwrap_or_default());
+    problems.extend(
+        openreg_resolve::parameters::values(spec.parameters.as_deref().unwrap_or_default(), &request.parameters, "parameters")
+            .err()
+            .unwrap_or_default(),
+    );
     problems
 }
 
@@ -131,7 +152,10 @@ fn run(session: &Session, id: Uuid, request: &StartRun) -> ReportRun {
             id: id.to_string(),
             report_ref: request.report.clone(),
             version: request.version.clone(),
-            period: RunPeriod { start: request.period.start.clone(), end: request.period.end.clone() },
+            period: RunPeriod {
+                start: request.period.start.clone(),
+                end: request.period.end.clone(),
+            },
             parameters: (!request.parameters.is_empty()).then(|| request.parameters.clone()),
             trigger: Trigger::Manual,
             requested_by: Some(session.name.clone()),

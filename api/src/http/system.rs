@@ -32,7 +32,13 @@ pub async fn readyz(State(app): State<App>) -> Response {
         Ok(()) => Json(Health { status: "ok" }).into_response(),
         Err(e) => {
             tracing::warn!(error = %chain(&e), "not ready");
-            problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "temporarily not available", e.to_string(), Vec::new())
+            problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "temporarily not available",
+                e.to_string(),
+                Vec::new(),
+            )
         }
     }
 }

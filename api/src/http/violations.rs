@@ -57,13 +57,30 @@ pub async fn list_violations(
     tx.commit().await?;
     let total = found.rules.iter().map(|r| r.violations).sum();
     let Some(object) = found.object else {
-        return Ok(Json(ViolationPage { rules: found.rules, total, items: Vec::new(), complete: total == 0 }));
+        return Ok(Json(ViolationPage {
+            rules: found.rules,
+            total,
+            items: Vec::new(),
+            complete: total == 0,
+        }));
     };
-    let tenant = Tenant { uid: session.tenant, namespace: session.namespace };
+    let tenant = Tenant {
+        uid: session.tenant,
+        namespace: session.namespace,
+    };
     let store = app.stores.open(&tenant).await?;
-    let stream = store.stream(&object.key, 0).await.map_err(StoresError::from)?.ok_or_else(|| ApiError::NotFound(format!("object {} in the store", object.key)))?;
+    let stream = store
+        .stream(&object.key, 0)
+        .await
+        .map_err(StoresError::from)?
+        .ok_or_else(|| ApiError::NotFound(format!("object {} in the store", object.key)))?;
     let (items, complete) = first_lines(stream.body, limit).await.map_err(StoresError::from)?;
-    Ok(Json(ViolationPage { rules: found.rules, total, items, complete }))
+    Ok(Json(ViolationPage {
+        rules: found.rules,
+        total,
+        items,
+        complete,
+    }))
 }
 
 /// The first lines that are JSON objects, and whether there are no more.

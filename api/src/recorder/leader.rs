@@ -38,7 +38,10 @@ impl Leader {
             return Ok(true);
         }
         let mut connection = self.db.pool().connect_options().connect().await?;
-        let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;
+        let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(LOCK)
+            .fetch_one(&mut connection)
+            .await?;
         self.connection = held.then_some(connection);
         Ok(held)
     }

@@ -47,7 +47,10 @@ pub enum ManifestError {
 pub fn read(bytes: &[u8], sealed: &str, id: &str) -> Result<ManifestContents, ManifestError> {
     let found = hex::encode(Sha256::digest(bytes));
     if !found.eq_ignore_ascii_case(sealed) {
-        return Err(ManifestError::Changed { found, sealed: sealed.to_owned() });
+        return Err(ManifestError::Changed {
+            found,
+            sealed: sealed.to_owned(),
+        });
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(ManifestError::Unreadable)?;
     if manifest.version != VERSION {
@@ -61,14 +64,34 @@ pub fn read(bytes: &[u8], sealed: &str, id: &str) -> Result<ManifestContents, Ma
         artifacts: manifest
             .artifacts
             .into_iter()
-            .map(|a| Artifact { name: a.name, key: a.key, size: signed(a.size), sha256: a.sha256, records: signed(a.records), media_type: a.media_type })
+            .map(|a| Artifact {
+                name: a.name,
+                key: a.key,
+                size: signed(a.size),
+                sha256: a.sha256,
+                records: signed(a.records),
+                media_type: a.media_type,
+            })
             .collect(),
         datasets: manifest
             .datasets
             .into_iter()
-            .map(|d| DatasetCounts { dataset: d.dataset, read: d.read, reported: d.reported, excluded: d.excluded, dropped: d.dropped })
+            .map(|d| DatasetCounts {
+                dataset: d.dataset,
+                read: d.read,
+                reported: d.reported,
+                excluded: d.excluded,
+                dropped: d.dropped,
+            })
             .collect(),
-        rules: manifest.rules.into_iter().map(|r| RuleCounts { rule: r.rule, violations: r.violations }).collect(),
+        rules: manifest
+            .rules
+            .into_iter()
+            .map(|r| RuleCounts {
+                rule: r.rule,
+                violations: r.violations,
+            })
+            .collect(),
         violations: manifest.violations,
     })
 }

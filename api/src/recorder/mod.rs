@@ -71,11 +71,25 @@ pub enum Feed {
 }
 
 /// Records until `stop`.
-pub async fn run(recorder: Recorder, mut leader: Leader, metrics: RecorderMetrics, feed: impl Fn() -> BoxStream<'static, Feed>, mut stop: watch::Receiver<bool>) {
+pub async fn run(
+    recorder: Recorder,
+    mut leader: Leader,
+    metrics: RecorderMetrics,
+    feed: impl Fn() -> BoxStream<'static, Feed>,
+    mut stop: watch::Receiver<bool>,
+) {
     while !*stop.borrow() {
         // Without a database nobody writes; the queue is kept all the same, so that the metrics tell how far behind we are.
         if !matches!(leader.hold().await, Ok(false)) {
-            let mut session = Session { recorder: &recorder, metrics: &metrics, queue: Queue::default(), tenants: HashMap::new(), tenants_at: None, listed: None, unreadable: HashSet::new() };
+            let mut session = Session {
+                recorder: &recorder,
+                metrics: &metrics,
+                queue: Queue::default(),
+                tenants: HashMap::new(),
+                tenants_at: None,
+                listed: None,
+                unreadable: HashSet::new(),
+            };
             session.run(&mut leader, feed(), &mut stop).await;
             metrics.leader.set(0);
             metrics.behind(0, 0.0);
@@ -145,7 +159,10 @@ impl Session<'_> {
                     let (recorder, tenant) = (recorder.clone(), self.tenant(&key.0, created(&view.run)).await);
                     busy.push(async move {
                         let outcome = match tenant {
-                            Some(tenant) => tokio::time::timeout(PATIENCE, recorder.settle(&tenant, &view, Timestamp::now())).await.map_err(|_| None).and_then(|r| r.map_err(Some)),
+                            Some(tenant) => tokio::time::timeout(PATIENCE, recorder.settle(&tenant, &view, Timestamp::now()))
+                                .await
+                                .map_err(|_| None)
+                                .and_then(|r| r.map_err(Some)),
                             // A namespace that is no tenant, and an object that does not wait for us.
                             None if !record::is_held(&view.run) => Ok(()),
                             None => Err(None),
@@ -185,7 +202,10 @@ impl Session<'_> {
     }
 
     fn push(&mut self, run: ReportRun, gone: bool) {
-        let key = (run.metadata.namespace.clone().unwrap_or_default(), run.metadata.name.clone().unwrap_or_default());
+        let key = (
+            run.metadata.namespace.clone().unwrap_or_default(),
+            run.metadata.name.clone().unwrap_or_default(),
+        );
         self.unreadable.remove(&key);
         if let (Some((_, ids)), Ok(id)) = (&mut self.listed, Uuid::try_parse(&run.spec.id)) {
             ids.insert(id);
@@ -198,8 +218,17 @@ impl Session<'_> {
             Ok(()) => self.metrics.succeeded(),
             Err(trouble) => {
                 self.metrics.failures.inc();
-                let why = trouble.as_ref().map_or_else(|| "it took too long, or its namespace is no tenant".to_owned(), |t| chain(t));
-                tracing::warn!(run.namespace = key.0, run.name = key.1, error = why, "could not record run {}/{}; trying again", key.0, key.1);
+                let why = trouble
+                    .as_ref()
+                    .map_or_else(|| "it took too long, or its namespace is no tenant".to_owned(), |t| chain(t));
+                tracing::warn!(
+                    run.namespace = key.0,
+                    run.name = key.1,
+                    error = why,
+                    "could not record run {}/{}; trying again",
+                    key.0,
+                    key.1
+                );
             }
         }
         self.queue.done(key, outcome.is_ok(), Instant::now());
@@ -234,7 +263,11 @@ impl Session<'_> {
             let lost = async {
                 let open = self.recorder.db.open_runs(tenant.uid, began).await?;
                 let gone: Vec<Uuid> = open.into_iter().filter(|id| !alive.contains(id)).collect();
-                if gone.is_empty() { Ok(()) } else { self.recorder.db.mark_lost(tenant.uid, &gone).await }
+                if gone.is_empty() {
+                    Ok(())
+                } else {
+                    self.recorder.db.mark_lost(tenant.uid, &gone).await
+                }
             };
             if let Err(e) = lost.await {
                 tracing::warn!(tenant = tenant.namespace, error = %chain(&e), "could not look for lost runs");

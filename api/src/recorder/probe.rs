@@ -22,12 +22,20 @@ struct Probed {
 /// `/healthz`, `/readyz`, `/metrics`.
 pub fn router(db: Db, metrics: RecorderMetrics) -> Router {
     metrics.progressed();
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route("/metrics", get(text)).with_state(Probed { db, metrics })
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(text))
+        .with_state(Probed { db, metrics })
 }
 
 async fn healthz(State(p): State<Probed>) -> Response {
     let silence = p.metrics.silence();
-    if silence > MAX_SILENCE { (StatusCode::SERVICE_UNAVAILABLE, format!("the watch has said nothing for {silence} s\n")).into_response() } else { "ok\n".into_response() }
+    if silence > MAX_SILENCE {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("the watch has said nothing for {silence} s\n")).into_response()
+    } else {
+        "ok\n".into_response()
+    }
 }
 
 async fn readyz(State(p): State<Probed>) -> Response {

@@ -46,7 +46,17 @@ impl Queue {
                 item.due = now;
             }
             None => {
-                self.items.insert(key, Item { view, since: now, due: now, tries: 0, busy: false, newer: false });
+                self.items.insert(
+                    key,
+                    Item {
+                        view,
+                        since: now,
+                        due: now,
+                        tries: 0,
+                        busy: false,
+                        newer: false,
+                    },
+                );
             }
         }
     }
@@ -107,9 +117,14 @@ mod tests {
     use super::*;
 
     fn view(report: &str) -> View {
-        let run = serde_json::from_value(serde_json::json!({"apiVersion": "openreg.io/v1alpha1", "kind": "ReportRun", "metadata": {"name": "r"},
-            "spec": {"id": "x", "reportRef": report, "period": {"start": "a", "end": "b"}, "trigger": "Manual"}}));
-        View { run: run.unwrap(), gone: false }
+        let run = serde_json::from_value(
+            serde_json::json!({"apiVersion": "openreg.io/v1alpha1", "kind": "ReportRun", "metadata": {"name": "r"},
+            "spec": {"id": "x", "reportRef": report, "period": {"start": "a", "end": "b"}, "trigger": "Manual"}}),
+        );
+        View {
+            run: run.unwrap(),
+            gone: false,
+        }
     }
 
     fn key(name: &str) -> Key {
@@ -146,7 +161,11 @@ mod tests {
         assert_eq!(q.take(8, t)[0].1.run.spec.report_ref, "two");
         q.push(key("a"), view("three"), t);
         q.done(&key("a"), false, t);
-        assert_eq!(q.take(8, t)[0].1.run.spec.report_ref, "three", "a newer view does not wait for an older one's pause");
+        assert_eq!(
+            q.take(8, t)[0].1.run.spec.report_ref,
+            "three",
+            "a newer view does not wait for an older one's pause"
+        );
     }
 
     #[test]

@@ -46,13 +46,22 @@ pub enum RecordError {
 pub fn record(tenant: &Tenant, run: &ReportRun) -> Result<RunRecord, RecordError> {
     let namespace = run.metadata.namespace.clone().unwrap_or_default();
     if namespace != tenant.namespace {
-        return Err(RecordError::Namespace { found: namespace, tenant: tenant.namespace.clone() });
+        return Err(RecordError::Namespace {
+            found: namespace,
+            tenant: tenant.namespace.clone(),
+        });
     }
     let id = Uuid::try_parse(&run.spec.id).map_err(|_| RecordError::Id)?;
     let detail = printable(detail(id, run));
     let terminal = is_terminal(run);
     let entries = entries(&detail, terminal);
-    Ok(RunRecord { tenant: tenant.uid, namespace, detail, entries, terminal })
+    Ok(RunRecord {
+        tenant: tenant.uid,
+        namespace,
+        detail,
+        entries,
+        terminal,
+    })
 }
 
 /// Whether the run has ended.
@@ -88,7 +97,10 @@ fn detail(id: Uuid, run: &ReportRun) -> RunDetail {
             name: run.metadata.name.clone().unwrap_or_default(),
             report: spec.report_ref.clone(),
             version: status.report_version.clone().or_else(|| spec.version.clone()),
-            period: Period { start: spec.period.start.clone(), end: spec.period.end.clone() },
+            period: Period {
+                start: spec.period.start.clone(),
+                end: spec.period.end.clone(),
+            },
             trigger: match spec.trigger {
                 Trigger::Schedule => "Schedule",
                 Trigger::Manual => "Manual",
@@ -112,19 +124,44 @@ fn detail(id: Uuid, run: &ReportRun) -> RunDetail {
                 bytes: c.bytes,
             }),
             failure: status.failure.as_ref().map(failure),
-            created_at: run.metadata.creation_timestamp.as_ref().map_or_else(|| "1970-01-01T00:00:00Z".to_owned(), |t| t.0.to_string()),
+            created_at: run
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or_else(|| "1970-01-01T00:00:00Z".to_owned(), |t| t.0.to_string()),
             started_at: status.started_at.as_ref().map(|t| t.0.to_string()),
-            finished_at: status.finished_at.as_ref().map(|t| t.0.to_string()).or_else(|| ended.map(|c| c.last_transition_time.0.to_string())),
+            finished_at: status
+                .finished_at
+                .as_ref()
+                .map(|t| t.0.to_string())
+                .or_else(|| ended.map(|c| c.last_transition_time.0.to_string())),
             lost_at: None,
         },
-        scheduled: spec.scheduled.as_ref().map(|s| Scheduled { schedule: s.schedule.clone(), slot: s.slot.clone() }),
+        scheduled: spec.scheduled.as_ref().map(|s| Scheduled {
+            schedule: s.schedule.clone(),
+            slot: s.slot.clone(),
+        }),
         parameters: spec.parameters.clone().unwrap_or_default(),
-        cancelled: spec.cancelled.as_ref().map(|c| Cancelled { reason: c.reason.clone(), by: c.by.clone() }),
+        cancelled: spec.cancelled.as_ref().map(|c| Cancelled {
+            reason: c.reason.clone(),
+            by: c.by.clone(),
+        }),
         conditions: conditions.collect(),
-        attempt: status.generate.as_ref().map(|a| Attempt { number: a.number, job: a.job.clone(), next_at: a.next_at.as_ref().map(|t| t.0.to_string()) }),
-        usage: status.usage.map(|u| Usage { duration_ms: u.duration_ms, vm_hwm_bytes: u.vm_hwm_bytes, cgroup_peak_bytes: u.cgroup_peak_bytes }),
+        attempt: status.generate.as_ref().map(|a| Attempt {
+            number: a.number,
+            job: a.job.clone(),
+            next_at: a.next_at.as_ref().map(|t| t.0.to_string()),
+        }),
+        usage: status.usage.map(|u| Usage {
+            duration_ms: u.duration_ms,
+            vm_hwm_bytes: u.vm_hwm_bytes,
+            cgroup_peak_bytes: u.cgroup_peak_bytes,
+        }),
         plan_sha256: status.plan_sha256.clone(),
-        manifest: status.manifest.as_ref().map(|m| Manifest { key: m.key.clone(), sha256: m.sha256.clone() }),
+        manifest: status.manifest.as_ref().map(|m| Manifest {
+            key: m.key.clone(),
+            sha256: m.sha256.clone(),
+        }),
         manifest_read: false,
         datasets: Vec::new(),
         rules: Vec::new(),
@@ -174,7 +211,13 @@ fn state(state: DeliveryState) -> &'static str {
 }
 
 fn failure(f: &RunFailure) -> Failure {
-    Failure { stage: f.stage.clone(), class: f.class.clone(), code: f.code.clone(), message: f.message.clone(), hint: f.hint.clone() }
+    Failure {
+        stage: f.stage.clone(),
+        class: f.class.clone(),
+        code: f.code.clone(),
+        message: f.message.clone(),
+        hint: f.hint.clone(),
+    }
 }
 
 /// What the audit trail says: that the run started, how each delivery ended, how the run ended. A delivery that failed

@@ -78,7 +78,11 @@ impl Recorder {
         let given_up = manifest.is_err() && self.is_overdue(run, now);
         if let (true, Err(e)) = (given_up, &manifest) {
             let subject = format!("run/{}", record.detail.run.id);
-            record.entries.push(New::by_recorder("run.recordedWithoutManifest", subject, serde_json::json!({"reason": e.to_string(), "manifest": record.detail.manifest})));
+            record.entries.push(New::by_recorder(
+                "run.recordedWithoutManifest",
+                subject,
+                serde_json::json!({"reason": e.to_string(), "manifest": record.detail.manifest}),
+            ));
         }
         self.db.record(&record, manifest.as_ref().ok().and_then(Option::as_ref)).await?;
         if view.gone {
@@ -112,7 +116,11 @@ impl Recorder {
             return Ok(None);
         }
         let store = self.stores.open(tenant).await?;
-        let bytes = store.get(&sealed.key, MAX_BYTES).await.map_err(StoresError::from)?.ok_or_else(|| Trouble::ManifestMissing(sealed.key.clone()))?;
+        let bytes = store
+            .get(&sealed.key, MAX_BYTES)
+            .await
+            .map_err(StoresError::from)?
+            .ok_or_else(|| Trouble::ManifestMissing(sealed.key.clone()))?;
         Ok(Some(manifest::read(&bytes, &sealed.sha256, &id.to_string())?))
     }
 
@@ -123,7 +131,11 @@ impl Recorder {
     /// Writes into the object what it waits for, once for each reason: a write makes the watch speak again.
     async fn explain(&self, run: &ReportRun, trouble: &Trouble) -> Result<(), Trouble> {
         let Some(reason) = trouble.reason() else { return Ok(()) };
-        let said = run.status.as_ref().and_then(|s| find(&s.conditions, "Recorded")).is_some_and(|c| c.reason == reason);
+        let said = run
+            .status
+            .as_ref()
+            .and_then(|s| find(&s.conditions, "Recorded"))
+            .is_some_and(|c| c.reason == reason);
         if !said {
             self.cluster.mark_run(run, Err((reason, &crate::error::chain(trouble)))).await?;
         }

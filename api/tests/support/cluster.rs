@@ -37,7 +37,12 @@ pub struct FakeCluster {
 
 impl FakeCluster {
     pub fn with(tenants: &[Tenant]) -> Self {
-        Self { state: Mutex::new(State { tenants: tenants.to_vec(), ..State::default() }) }
+        Self {
+            state: Mutex::new(State {
+                tenants: tenants.to_vec(),
+                ..State::default()
+            }),
+        }
     }
 
     /// Puts an object as the operator would, and tells the watchers.
@@ -79,7 +84,13 @@ impl FakeCluster {
 impl State {
     fn put(&mut self, mut run: ReportRun) {
         let key = (run.metadata.namespace.clone().unwrap(), run.metadata.name.clone().unwrap());
-        let version = self.runs.get(&key).and_then(|r| r.metadata.resource_version.as_ref()).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0) + 1;
+        let version = self
+            .runs
+            .get(&key)
+            .and_then(|r| r.metadata.resource_version.as_ref())
+            .and_then(|v| v.parse::<u64>().ok())
+            .unwrap_or(0)
+            + 1;
         run.metadata.resource_version = Some(version.to_string());
         run.metadata.creation_timestamp.get_or_insert_with(|| Time(Timestamp::now()));
         let gone = run.metadata.deletion_timestamp.is_some() && run.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
@@ -104,7 +115,10 @@ impl State {
         if current.metadata.resource_version == run.metadata.resource_version {
             return Ok(current);
         }
-        Err(ClusterError::Changed { kind: "ReportRun", name: current.metadata.name.unwrap() })
+        Err(ClusterError::Changed {
+            kind: "ReportRun",
+            name: current.metadata.name.unwrap(),
+        })
     }
 }
 
@@ -123,7 +137,15 @@ impl Cluster for FakeCluster {
     }
 
     async fn reports(&self, namespace: &str) -> Result<Vec<Report>, ClusterError> {
-        Ok(self.state.lock().unwrap().reports.iter().filter(|(k, _)| k.0 == namespace).map(|(_, r)| r.clone()).collect())
+        Ok(self
+            .state
+            .lock()
+            .unwrap()
+            .reports
+            .iter()
+            .filter(|(k, _)| k.0 == namespace)
+            .map(|(_, r)| r.clone())
+            .collect())
     }
 
     async fn report(&self, namespace: &str, name: &str) -> Result<Option<Report>, ClusterError> {
@@ -140,7 +162,14 @@ impl Cluster for FakeCluster {
     }
 
     async fn run(&self, namespace: &str, id: Uuid) -> Result<Option<ReportRun>, ClusterError> {
-        Ok(self.state.lock().unwrap().runs.iter().find(|(k, r)| k.0 == namespace && r.spec.id == id.to_string()).map(|(_, r)| r.clone()))
+        Ok(self
+            .state
+            .lock()
+            .unwrap()
+            .runs
+            .iter()
+            .find(|(k, r)| k.0 == namespace && r.spec.id == id.to_string())
+            .map(|(_, r)| r.clone()))
     }
 
     async fn create_run(&self, namespace: &str, run: &ReportRun) -> Result<ReportRun, ClusterError> {
@@ -159,7 +188,10 @@ impl Cluster for FakeCluster {
 
     async fn cancel_run(&self, namespace: &str, name: &str, cancelled: &Cancelled) -> Result<ReportRun, ClusterError> {
         let mut state = self.state.lock().unwrap();
-        let mut run = state.runs.get(&(namespace.to_owned(), name.to_owned())).cloned().ok_or(ClusterError::Missing { kind: "ReportRun", name: name.to_owned() })?;
+        let mut run = state.runs.get(&(namespace.to_owned(), name.to_owned())).cloned().ok_or(ClusterError::Missing {
+            kind: "ReportRun",
+            name: name.to_owned(),
+        })?;
         run.spec.cancelled = Some(cancelled.clone());
         state.log.push(format!("cancel {name}"));
         state.put(run.clone());
@@ -173,8 +205,14 @@ impl Cluster for FakeCluster {
             Ok(()) => (ConditionStatus::True, "Recorded", ""),
             Err((reason, message)) => (ConditionStatus::False, reason, message),
         };
-        let condition =
-            Condition { type_: "Recorded".into(), status, observed_generation: None, last_transition_time: Time(Timestamp::now()), reason: reason.into(), message: message.into() };
+        let condition = Condition {
+            type_: "Recorded".into(),
+            status,
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::now()),
+            reason: reason.into(),
+            message: message.into(),
+        };
         set(&mut run.status.get_or_insert_default().conditions, condition);
         state.log.push(format!("mark {} {reason}", run.metadata.name.as_deref().unwrap()));
         state.put(run);

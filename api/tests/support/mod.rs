@@ -1,5 +1,5 @@
 //! What the tests stand on: a real database, a cluster in memory, a store in a directory, the real router.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it, and none is used from outside")]
 
 pub mod cluster;
 pub mod postgres;
@@ -20,6 +20,7 @@ use openreg_api::db::{Db, tenants, users};
 use openreg_api::metrics::HttpMetrics;
 use openreg_api::stores::Stores;
 use openreg_crds::ReportRun;
+use openreg_parts::store::key::Key;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
@@ -73,7 +74,10 @@ impl World {
     }
 
     pub async fn over(database: Database, db: Db) -> Self {
-        let acme = Tenant { uid: Uuid::new_v4(), namespace: "acme".into() };
+        let acme = Tenant {
+            uid: Uuid::new_v4(),
+            namespace: "acme".into(),
+        };
         let cluster = Arc::new(FakeCluster::with(std::slice::from_ref(&acme)));
         let store = tempfile::tempdir().unwrap();
         cluster.state.lock().unwrap().stores.insert("acme".into(), directory_store(store.path()));
@@ -89,7 +93,14 @@ impl World {
         let mut tx = db.tenant(acme.uid).await.unwrap();
         tenants::ensure(&mut tx, acme.uid, "acme").await.unwrap();
         tx.commit().await.unwrap();
-        Self { database, db, cluster, store, app, acme }
+        Self {
+            database,
+            db,
+            cluster,
+            store,
+            app,
+            acme,
+        }
     }
 
     pub fn router(&self) -> Router {
@@ -110,16 +121,31 @@ impl World {
 
     pub fn token_of(&self, tenant: &Tenant, name: &str, roles: &[Role]) -> String {
         let exp = jiff::Timestamp::now().as_second() + 60;
-        let session = Session { user: Uuid::from_u128(9), name: name.into(), tenant: tenant.uid, namespace: tenant.namespace.clone(), roles: roles.to_vec(), family: Uuid::from_u128(8), exp };
+        let session = Session {
+            user: Uuid::from_u128(9),
+            name: name.into(),
+            tenant: tenant.uid,
+            namespace: tenant.namespace.clone(),
+            roles: roles.to_vec(),
+            family: Uuid::from_u128(8),
+            exp,
+        };
         self.app.signer.sign(&session).unwrap()
     }
 
     pub async fn login(&self, tenant: &str, user: &str, password: &str) -> Answer {
-        self.post("/api/v1/auth/login", None, json!({"tenant": tenant, "user": user, "password": password})).await
+        self.post("/api/v1/auth/login", None, json!({"tenant": tenant, "user": user, "password": password}))
+            .await
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Answer {
-        self.send(Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()).await
+        self.send(
+            Request::get(path)
+                .header("authorization", format!("Bearer {token}"))
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
     }
 
     pub async fn post(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
@@ -134,13 +160,21 @@ impl World {
         let response = self.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 64 * 1024 * 1024).await.map(|b| b.to_vec()).unwrap_or_default();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
     }
 
     /// The actions and subjects of the tenant's chain, oldest first.
     pub async fn audit(&self) -> Vec<(String, String)> {
         let pool = Database::pool(&self.database.superuser).await;
-        let rows = sqlx::query_as("SELECT action, subject FROM audit WHERE tenant = $1 ORDER BY seq").bind(self.acme.uid).fetch_all(&pool).await.unwrap();
+        let rows = sqlx::query_as("SELECT action, subject FROM audit WHERE tenant = $1 ORDER BY seq")
+            .bind(self.acme.uid)
+            .fetch_all(&pool)
+            .await
+            .unwrap();
         pool.close().await;
         rows
     }
@@ -154,7 +188,12 @@ impl World {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         };
-        let key = format!("runs/{run}/{pod}/artifacts/{name}");
+        let key = Key::Artifact {
+            run: run.to_string(),
+            pod: pod.to_string(),
+            name: name.to_owned(),
+        }
+        .to_string();
         put(&key, content);
         let violations = format!("runs/{run}/{pod}/violations.jsonl");
         let lines = "{\"rule\":\"R-1\",\"row\":1}\n{\"rule\":\"R-1\",\"row\":2}\n{\"rule\":\"R-2\",\"row\":2}\n";
@@ -209,5 +248,9 @@ pub async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
 /// Verifies an export as somebody outside would.
 pub fn verify(lines: &str, tenant: Uuid) -> Result<u64, String> {
     let verified = openreg_audit::lines::verify(lines.as_bytes()).map_err(|e| e.to_string())?;
-    if verified.tenant == Some(tenant) { Ok(verified.entries) } else { Err(format!("the chain is of {:?}", verified.tenant)) }
+    if verified.tenant == Some(tenant) {
+        Ok(verified.entries)
+    } else {
+        Err(format!("the chain is of {:?}", verified.tenant))
+    }
 }

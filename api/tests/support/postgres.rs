@@ -34,7 +34,10 @@ impl Database {
         let base = SERVER.get_or_init(server).await;
         let name = format!("openreg_{}", uuid::Uuid::new_v4().simple());
         let mut connection = connect(base).await;
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name} OWNER openreg_test_owner"))).await.unwrap();
+        connection
+            .execute(AssertSqlSafe(format!("CREATE DATABASE {name} OWNER openreg_test_owner")))
+            .await
+            .unwrap();
         connection.close().await.unwrap();
         let url = |user: &str, password: &str| {
             let mut url: PgConnectOptions = base.parse().unwrap();
@@ -44,7 +47,11 @@ impl Database {
             }
             url.to_url_lossy().to_string()
         };
-        Self { owner: url("openreg_test_owner", "owner"), login: url("openreg_test_login", "login"), superuser: url("", "") }
+        Self {
+            owner: url("openreg_test_owner", "owner"),
+            login: url("openreg_test_login", "login"),
+            superuser: url("", ""),
+        }
     }
 
     /// A pool as that login, for SQL that the program would not send.
@@ -68,7 +75,9 @@ async fn server() -> String {
             Ok(mut connection) => {
                 for (role, rights, password) in [("openreg_test_owner", "LOGIN CREATEROLE", "owner"), ("openreg_test_login", "LOGIN", "login")] {
                     // Another process may be doing the same on a shared server.
-                    let sql = format!("DO $$ BEGIN CREATE ROLE {role} {rights} PASSWORD '{password}'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$");
+                    let sql = format!(
+                        "DO $$ BEGIN CREATE ROLE {role} {rights} PASSWORD '{password}'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+                    );
                     connection.execute(AssertSqlSafe(sql)).await.unwrap();
                 }
                 return url;
@@ -92,7 +101,9 @@ fn start() -> String {
     }
     let data = folder.join("data");
     let mut initdb = as_postgres(root, &programs.join("initdb"));
-    run(initdb.args(["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", "-D"]).arg(&data));
+    run(initdb
+        .args(["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", "-D"])
+        .arg(&data));
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut postgres = as_postgres(root, &programs.join("postgres"));
     postgres.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-k", "", "-p"]).arg(port.to_string());
@@ -128,9 +139,17 @@ fn run(command: &mut Command) {
 
 /// The newest PostgreSQL of this machine.
 fn programs() -> PathBuf {
-    let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path().join("bin")).filter(|p| p.join("initdb").exists()).collect();
+    let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.path().join("bin"))
+        .filter(|p| p.join("initdb").exists())
+        .collect();
     found.sort();
-    found.pop().expect("no PostgreSQL server here: install what tests/packages.txt lists, or set OPENREG_TEST_DATABASE_URL")
+    found
+        .pop()
+        .expect("no PostgreSQL server here: install what tests/packages.txt lists, or set OPENREG_TEST_DATABASE_URL")
 }
 
 /// Removes what processes that are gone left behind.

@@ -21,7 +21,10 @@ pub struct Found<'a> {
 pub fn report(spec: &ReportSpec, found: &Found<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     if found.store.is_none() {
-        problems.push(Problem::new("spec", "the namespace has no Store: create one named default, where artifacts are kept"));
+        problems.push(Problem::new(
+            "spec",
+            "the namespace has no Store: create one named default, where artifacts are kept",
+        ));
     }
     for (i, dataset) in spec.source.datasets.iter().enumerate() {
         if (found.connector)(&dataset.connector_ref).is_none() {
@@ -47,9 +50,13 @@ pub fn run(spec: &ReportRunSpec, report: Option<&ReportSpec>) -> Vec<Problem> {
 }
 
 fn judged(name: &str, given: Option<&BTreeMap<String, String>>, report: Option<&ReportSpec>) -> Vec<Problem> {
-    let Some(report) = report else { return vec![missing("spec.reportRef", "Report", name)] };
+    let Some(report) = report else {
+        return vec![missing("spec.reportRef", "Report", name)];
+    };
     let none = BTreeMap::new();
-    parameters::values(report.parameters.as_deref().unwrap_or_default(), given.unwrap_or(&none), "spec.parameters").err().unwrap_or_default()
+    parameters::values(report.parameters.as_deref().unwrap_or_default(), given.unwrap_or(&none), "spec.parameters")
+        .err()
+        .unwrap_or_default()
 }
 
 /// The words for an object that is not there; the same in a condition, in a plan's refusal and in `openreg lint`.

@@ -13,7 +13,11 @@ pub fn values(declared: &[Parameter], given: &BTreeMap<String, String>, root: &s
     let mut values = BTreeMap::new();
     for name in given.keys().filter(|name| !declared.iter().any(|p| &p.name == *name)) {
         let known: Vec<&str> = declared.iter().map(|p| p.name.as_str()).collect();
-        let hint = if known.is_empty() { "the report has none".to_owned() } else { format!("the report has {}", known.join(", ")) };
+        let hint = if known.is_empty() {
+            "the report has none".to_owned()
+        } else {
+            format!("the report has {}", known.join(", "))
+        };
         problems.push(Problem::new(format!("{root}.{name}"), format!("is no parameter of the report: {hint}")));
     }
     for parameter in declared {
@@ -25,7 +29,10 @@ pub fn values(declared: &[Parameter], given: &BTreeMap<String, String>, root: &s
                 Some(message) => problems.push(Problem::new(format!("{root}.{}", parameter.name), message)),
             },
             None if parameter.required == Some(true) => {
-                problems.push(Problem::new(format!("{root}.{}", parameter.name), format!("is required: {}", example(parameter))));
+                problems.push(Problem::new(
+                    format!("{root}.{}", parameter.name),
+                    format!("is required: {}", example(parameter)),
+                ));
             }
             None => {}
         }
@@ -67,7 +74,10 @@ fn example(parameter: &Parameter) -> String {
     match parameter.type_ {
         ParameterType::Date => "write a date such as 2026-03-02".to_owned(),
         ParameterType::DateTime => "write an instant such as 2026-03-02T18:30:00Z".to_owned(),
-        ParameterType::String => parameter.pattern.as_ref().map_or_else(|| "write a text".to_owned(), |p| format!("write a text that matches {p}")),
+        ParameterType::String => parameter
+            .pattern
+            .as_ref()
+            .map_or_else(|| "write a text".to_owned(), |p| format!("write a text that matches {p}")),
         ParameterType::Integer => "write an integer such as 42".to_owned(),
         ParameterType::Decimal => "write a decimal such as 12.50".to_owned(),
         ParameterType::Boolean => "write true or false".to_owned(),
@@ -100,16 +110,39 @@ mod tests {
     use super::*;
 
     fn parameter(name: &str, type_: ParameterType) -> Parameter {
-        Parameter { name: name.to_owned(), type_, pattern: None, values: None, required: Some(true), value: None }
+        Parameter {
+            name: name.to_owned(),
+            type_,
+            pattern: None,
+            values: None,
+            required: Some(true),
+            value: None,
+        }
     }
 
     #[test]
     fn each_type_takes_its_values_and_refuses_others() {
         for (type_, right, wrong_values) in [
-            (ParameterType::Date, vec!["2026-03-02"], vec!["2026-02-30", "02.03.2026", "2026-3-2", "20260302"]),
-            (ParameterType::DateTime, vec!["2026-03-02T18:30:00Z", "2026-03-02T18:30:00+01:00"], vec!["2026-03-02", "yesterday"]),
-            (ParameterType::Integer, vec!["0", "-5", "9223372036854775807"], vec!["", "1.0", "+1", "01", "9223372036854775808"]),
-            (ParameterType::Decimal, vec!["0", "-12.50", "123456789012345678901234567890.1"], vec!["", ".5", "1.", "1e5", "1,5", "+1", "NaN"]),
+            (
+                ParameterType::Date,
+                vec!["2026-03-02"],
+                vec!["2026-02-30", "02.03.2026", "2026-3-2", "20260302"],
+            ),
+            (
+                ParameterType::DateTime,
+                vec!["2026-03-02T18:30:00Z", "2026-03-02T18:30:00+01:00"],
+                vec!["2026-03-02", "yesterday"],
+            ),
+            (
+                ParameterType::Integer,
+                vec!["0", "-5", "9223372036854775807"],
+                vec!["", "1.0", "+1", "01", "9223372036854775808"],
+            ),
+            (
+                ParameterType::Decimal,
+                vec!["0", "-12.50", "123456789012345678901234567890.1"],
+                vec!["", ".5", "1.", "1e5", "1,5", "+1", "NaN"],
+            ),
             (ParameterType::Boolean, vec!["true", "false"], vec!["yes", "TRUE", ""]),
         ] {
             let p = parameter("p", type_);
@@ -120,16 +153,29 @@ mod tests {
                 assert!(wrong(&p, text).is_some(), "{type_:?} {text}");
             }
         }
-        let lei = Parameter { pattern: Some("[A-Z0-9]{20}".to_owned()), ..parameter("lei", ParameterType::String) };
+        let lei = Parameter {
+            pattern: Some("[A-Z0-9]{20}".to_owned()),
+            ..parameter("lei", ParameterType::String)
+        };
         assert_eq!(wrong(&lei, "529900T8BM49AURSDO55"), None);
         assert!(wrong(&lei, "529900T8BM49AURSDO55X").is_some_and(|m| m.contains("does not match")));
-        let side = Parameter { values: Some(vec!["BUYI".to_owned(), "SELL".to_owned()]), ..parameter("side", ParameterType::Enum) };
+        let side = Parameter {
+            values: Some(vec!["BUYI".to_owned(), "SELL".to_owned()]),
+            ..parameter("side", ParameterType::Enum)
+        };
         assert!(wrong(&side, "buyi").is_some_and(|m| m.contains("BUYI, SELL")));
     }
 
     #[test]
     fn missing_and_unknown_are_named() {
-        let declared = [parameter("lei", ParameterType::String), Parameter { value: Some("5".to_owned()), required: None, ..parameter("n", ParameterType::Integer) }];
+        let declared = [
+            parameter("lei", ParameterType::String),
+            Parameter {
+                value: Some("5".to_owned()),
+                required: None,
+                ..parameter("n", ParameterType::Integer)
+            },
+        ];
         let given = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>();
         let got = values(&declared, &given(&[("lei", "x")]), "spec.parameters").expect("values");
         assert_eq!(got, given(&[("lei", "x"), ("n", "5")]));

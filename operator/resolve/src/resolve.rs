@@ -57,7 +57,9 @@ pub fn resolve<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_,
     problems.extend(named("Store", "default", check::store(&inputs.store.spec)));
     let connectors = connectors(inputs, &mut problems);
     let destinations = destinations(inputs, &mut problems);
-    let (Some((start, end)), true) = (period, problems.is_empty()) else { return Err(problems) };
+    let (Some((start, end)), true) = (period, problems.is_empty()) else {
+        return Err(problems);
+    };
 
     let (from, to) = (start.timestamp(), end.timestamp());
     let planned_at = inputs.run.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
@@ -76,7 +78,11 @@ pub fn resolve<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_,
     if let Some(message) = wrong_file_name(&file_name) {
         return Err(vec![Problem::new("spec.file.name", format!("`{file_name}` {message}"))]);
     }
-    let timeout = report.execution.as_ref().and_then(|e| e.timeout.as_ref()).map_or(TIMEOUT_SECONDS, |d| d.get().as_secs().max(1));
+    let timeout = report
+        .execution
+        .as_ref()
+        .and_then(|e| e.timeout.as_ref())
+        .map_or(TIMEOUT_SECONDS, |d| d.get().as_secs().max(1));
     Ok(RunPlan {
         version: plan::VERSION,
         run: plan::Run {
@@ -86,7 +92,10 @@ pub fn resolve<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_,
             tenant: inputs.tenant.to_owned(),
             report: inputs.version.spec.report_ref.clone(),
             report_version: report.version.clone(),
-            period: plan::Period { start: from.to_string(), end: to.to_string() },
+            period: plan::Period {
+                start: from.to_string(),
+                end: to.to_string(),
+            },
             planned_at: planned_at.to_string(),
             parameters: values.clone(),
         },
@@ -95,24 +104,37 @@ pub fn resolve<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_,
         rules: report.validation.iter().flatten().map(rule).collect(),
         fields: fields(report, &values, &context)?,
         output: report.output.clone(),
-        file: plan::File { name: file_name, when_empty: report.when_empty.unwrap_or(WhenEmpty::Nothing) },
+        file: plan::File {
+            name: file_name,
+            when_empty: report.when_empty.unwrap_or(WhenEmpty::Nothing),
+        },
         store: plan::Store {
             options: inputs.store.spec.store.clone(),
             credentials: mount(inputs.store.spec.credentials_ref.as_ref(), "store"),
             prefix: format!("{}/", inputs.tenant),
         },
         destinations,
-        limits: plan::Limits { timeout_seconds: timeout, scratch: SCRATCH.to_owned(), scratch_bytes: SCRATCH_BYTES },
+        limits: plan::Limits {
+            timeout_seconds: timeout,
+            scratch: SCRATCH.to_owned(),
+            scratch_bytes: SCRATCH_BYTES,
+        },
     })
 }
 
 /// The same problems, said of another object.
 fn named(kind: &str, name: &str, problems: Vec<Problem>) -> Vec<Problem> {
-    problems.into_iter().map(|p| Problem::new(format!("{kind} {name}: {}", p.field), p.message)).collect()
+    problems
+        .into_iter()
+        .map(|p| Problem::new(format!("{kind} {name}: {}", p.field), p.message))
+        .collect()
 }
 
 fn mount(secret: Option<&SecretRef>, directory: &str) -> Option<SecretMount> {
-    secret.map(|s| SecretMount { name: s.secret.clone(), path: format!("{SECRETS}/{directory}") })
+    secret.map(|s| SecretMount {
+        name: s.secret.clone(),
+        path: format!("{SECRETS}/{directory}"),
+    })
 }
 
 fn connectors<C: Borrow<Connector>, D: Borrow<Destination>>(inputs: &Inputs<'_, C, D>, problems: &mut Vec<Problem>) -> BTreeMap<String, plan::Connector> {
@@ -196,7 +218,10 @@ fn rule(v: &Validation) -> plan::Rule {
         id: v.id.clone(),
         severity: v.severity,
         on_violation: v.on_violation,
-        tolerance: v.tolerance.as_ref().map_or_else(Tolerance::default, |t| Tolerance { rows: t.rows.and_then(|n| u64::try_from(n).ok()), fraction: t.fraction.clone() }),
+        tolerance: v.tolerance.as_ref().map_or_else(Tolerance::default, |t| Tolerance {
+            rows: t.rows.and_then(|n| u64::try_from(n).ok()),
+            fraction: t.fraction.clone(),
+        }),
         rule: v.rule.clone(),
     }
 }

@@ -34,8 +34,16 @@ pub(crate) fn verify(file: &Path) -> Answer {
             let code = if matches!(error, LinesError::Read { .. }) { exit::CONFIG } else { exit::DATA };
             let text = openreg_runner::stage::chain(&error);
             let broken = matches!(error, LinesError::Broken { .. });
-            let hint = if broken { "entries before that line are unchanged; compare it with a backup or an earlier export to see what it was" } else { "give the file that GET /api/v1/audit/export answered, unchanged and whole" };
-            Err(Failure { code, text, hint: Some(hint.to_owned()) })
+            let hint = if broken {
+                "entries before that line are unchanged; compare it with a backup or an earlier export to see what it was"
+            } else {
+                "give the file that GET /api/v1/audit/export answered, unchanged and whole"
+            };
+            Err(Failure {
+                code,
+                text,
+                hint: Some(hint.to_owned()),
+            })
         }
     }
 }

@@ -124,7 +124,9 @@ Examples:
   curl -sH \"Authorization: Bearer $TOKEN\" https://openreg.example/api/v1/audit/export | openreg verify audit -";
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| format!("`{text}` is no pair: write NAME=VALUE"))
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` is no pair: write NAME=VALUE"))
 }
 
 #[cfg(test)]

@@ -64,9 +64,20 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Document>, SyntaxErro
     let options = serde_saphyr::options! { with_snippet: false };
     let roots: Vec<Spanned<Node>> = serde_saphyr::from_multiple_with_options(text, options).map_err(|e| {
         let position = e.location().map_or((1, 1), |l| (l.line(), l.column()));
-        SyntaxError { file: file.to_owned(), position, message: e.to_string().lines().next().unwrap_or_default().to_owned() }
+        SyntaxError {
+            file: file.to_owned(),
+            position,
+            message: e.to_string().lines().next().unwrap_or_default().to_owned(),
+        }
     })?;
-    Ok(roots.into_iter().map(|root| Document { file: file.to_owned(), value: root.value.value(), root }).collect())
+    Ok(roots
+        .into_iter()
+        .map(|root| Document {
+            file: file.to_owned(),
+            value: root.value.value(),
+            root,
+        })
+        .collect())
 }
 
 /// The files that `paths` name: a directory stands for the .yaml and .yml files in it, in the order of their names.
@@ -77,8 +88,14 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             files.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| Failure::io("read", path, &e))?;
-        let mut inside: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|p| p.is_file() && p.extension().is_some_and(|e| e == "yaml" || e == "yml")).collect();
+        let entries = std::fs::read_dir(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|e| Failure::io("read", path, &e))?;
+        let mut inside: Vec<PathBuf> = entries
+            .into_iter()
+            .map(|entry| entry.path())
+            .filter(|p| p.is_file() && p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+            .collect();
         inside.sort();
         if inside.is_empty() {
             return Err(Failure::config(format!("could not find a .yaml or .yml file in {}", path.display())));

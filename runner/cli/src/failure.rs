@@ -18,7 +18,11 @@ pub(crate) struct Failure {
 impl Failure {
     /// Something that the user must change.
     pub(crate) fn config(text: impl Into<String>) -> Self {
-        Self { code: exit::CONFIG, text: text.into(), hint: None }
+        Self {
+            code: exit::CONFIG,
+            text: text.into(),
+            hint: None,
+        }
     }
 
     /// A file or directory that cannot be used.
@@ -49,6 +53,10 @@ impl Failure {
 
 impl From<StageError> for Failure {
     fn from(error: StageError) -> Self {
-        Self { code: exit::code(error.class), text: format!("{:?} failed ({}, {}): {}", error.stage, error.class, error.code, error.message), hint: error.hint }
+        Self {
+            code: exit::code(error.class),
+            text: format!("{:?} failed ({}, {}): {}", error.stage, error.class, error.code, error.message),
+            hint: error.hint,
+        }
     }
 }

@@ -28,7 +28,11 @@ pub(crate) fn lint(arguments: &LintArguments) -> Answer {
     for file in &files {
         match documents::read(file)? {
             Ok(mut found) => all.append(&mut found),
-            Err(e) => lines.push(Line { file: e.file, position: e.position, text: format!("is no YAML: {}", e.message) }),
+            Err(e) => lines.push(Line {
+                file: e.file,
+                position: e.position,
+                text: format!("is no YAML: {}", e.message),
+            }),
         }
     }
     let (objects, mut found) = objects(&all);
@@ -37,18 +41,35 @@ pub(crate) fn lint(arguments: &LintArguments) -> Answer {
     }
     lines.extend(found.into_iter().map(|(index, problem)| line(&all[index], &problem.field, &problem.message)));
     lines.sort();
-    for Line { file, position: (line, column), text } in &lines {
+    for Line {
+        file,
+        position: (line, column),
+        text,
+    } in &lines
+    {
         println!("{}:{line}:{column} {text}", file.display());
     }
     let judged = all.len() - objects.foreign;
-    let skipped = if objects.foreign > 0 { format!(", {} of other groups skipped", objects.foreign) } else { String::new() };
+    let skipped = if objects.foreign > 0 {
+        format!(", {} of other groups skipped", objects.foreign)
+    } else {
+        String::new()
+    };
     eprintln!("{} in {judged} documents of {} files{skipped}", plural(lines.len(), "problem"), files.len());
     Ok(if lines.is_empty() { exit::OK } else { exit::CONFIG })
 }
 
 fn line(document: &Document, field: &str, message: &str) -> Line {
-    let text = if field.is_empty() { message.to_owned() } else { format!("{field}: {message}") };
-    Line { file: document.file.clone(), position: document.position(field), text }
+    let text = if field.is_empty() {
+        message.to_owned()
+    } else {
+        format!("{field}: {message}")
+    };
+    Line {
+        file: document.file.clone(),
+        position: document.position(field),
+        text,
+    }
 }
 
 fn plural(count: usize, noun: &str) -> String {
@@ -83,5 +104,12 @@ fn references(objects: &Objects) -> Found {
 /// The Store of this machine: a directory.
 pub(crate) fn stand_in() -> Store {
     let store = StoreOptions::Directory(DirectoryStoreOptions { path: "store".to_owned() });
-    Store::new(STORE_NAME, StoreSpec { store, credentials_ref: None, network: None })
+    Store::new(
+        STORE_NAME,
+        StoreSpec {
+            store,
+            credentials_ref: None,
+            network: None,
+        },
+    )
 }

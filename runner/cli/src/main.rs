@@ -21,7 +21,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Rows and secrets are never logged; tokio-postgres would log parameters at level debug.
     let filter = tracing_subscriber::EnvFilter::new(format!("{},tokio_postgres=warn", cli.log));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
     let result = match &cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Lint(arguments) => lint::lint(arguments),

@@ -37,7 +37,10 @@ pub(crate) fn position(root: &Spanned<Node>, path: &str) -> Position {
         let next = match &at.value {
             // The longest name first: names of labels and annotations may contain dots.
             Node::Members(members) => {
-                let fitting = members.iter().filter(|(name, _)| rest.strip_prefix(name.as_str()).is_some_and(|tail| tail.is_empty() || tail.starts_with(['.', '['])));
+                let fitting = members.iter().filter(|(name, _)| {
+                    rest.strip_prefix(name.as_str())
+                        .is_some_and(|tail| tail.is_empty() || tail.starts_with(['.', '[']))
+                });
                 fitting.max_by_key(|(name, _)| name.len()).map(|(name, node)| (node, &rest[name.len()..]))
             }
             Node::Items(items) => rest.strip_prefix('[').and_then(|tail| {
@@ -113,9 +116,13 @@ mod tests {
 
     #[test]
     fn places_are_found_by_path() {
-        let text = "spec:\n  version: 1.0.0\n  list:\n    - {a: 1}\n    - a: yes\n      b: [x, y]\n  labels: {a.b: c}\n";
+        // `yes` without quotes is a truth value, as kubectl reads it too.
+        let text = "spec:\n  version: 1.0.0\n  list:\n    - {a: 1}\n    - a: yes\n      b: [x, z]\n  labels: {a.b: c}\n";
         let root: Spanned<Node> = serde_saphyr::from_str(text).expect("YAML");
-        assert_eq!(root.value.value(), serde_json::json!({"spec": {"version": "1.0.0", "list": [{"a": 1}, {"a": "yes", "b": ["x", "y"]}], "labels": {"a.b": "c"}}}));
+        assert_eq!(
+            root.value.value(),
+            serde_json::json!({"spec": {"version": "1.0.0", "list": [{"a": 1}, {"a": true, "b": ["x", "z"]}], "labels": {"a.b": "c"}}})
+        );
         for (path, expected) in [
             ("spec.version", (2, 12)),
             ("spec.list[0].a", (4, 11)),

@@ -53,9 +53,22 @@ pub(crate) fn objects(documents: &[Document]) -> (Objects, Found) {
         }
         let mut problems = head(document, &schemas);
         if problems.is_empty() {
-            let namespace = document.value.pointer("/metadata/namespace").and_then(|n| n.as_str()).unwrap_or_default().to_owned();
+            let namespace = document
+                .value
+                .pointer("/metadata/namespace")
+                .and_then(|n| n.as_str())
+                .unwrap_or_default()
+                .to_owned();
             if let Some(before) = names.insert((document.kind().to_owned(), namespace, document.name().to_owned()), &document.file) {
-                problems.push(Problem::new("metadata.name", format!("there is a {} `{}` already, in {}: choose another name", document.kind(), document.name(), before.display())));
+                problems.push(Problem::new(
+                    "metadata.name",
+                    format!(
+                        "there is a {} `{}` already, in {}: choose another name",
+                        document.kind(),
+                        document.name(),
+                        before.display()
+                    ),
+                ));
             }
         }
         let structure = schemas.problems(document.kind(), &document.value).unwrap_or_default();
@@ -71,10 +84,16 @@ pub(crate) fn objects(documents: &[Document]) -> (Objects, Found) {
 fn head(document: &Document, schemas: &Schemas) -> Vec<Problem> {
     let mut problems = Vec::new();
     if document.api_version() != "openreg.io/v1alpha1" {
-        problems.push(Problem::new("apiVersion", format!("`{}` is not known: write openreg.io/v1alpha1", document.api_version())));
+        problems.push(Problem::new(
+            "apiVersion",
+            format!("`{}` is not known: write openreg.io/v1alpha1", document.api_version()),
+        ));
     }
     if !schemas.kinds().contains(&document.kind()) {
-        problems.push(Problem::new("kind", format!("`{}` is not known: write one of {}", document.kind(), schemas.kinds().join(", "))));
+        problems.push(Problem::new(
+            "kind",
+            format!("`{}` is not known: write one of {}", document.kind(), schemas.kinds().join(", ")),
+        ));
         return problems;
     }
     let (name, max) = (document.name(), if document.kind() == "ReportRun" { MAX_RUN_NAME } else { MAX_NAME });
@@ -83,7 +102,10 @@ fn head(document: &Document, schemas: &Schemas) -> Vec<Problem> {
     } else if let Some(message) = check::name(name) {
         problems.push(Problem::new("metadata.name", message));
     } else if document.kind() == "Store" && name != openreg_crds::STORE_NAME {
-        problems.push(Problem::new("metadata.name", format!("a namespace has one Store, and its name is {}", openreg_crds::STORE_NAME)));
+        problems.push(Problem::new(
+            "metadata.name",
+            format!("a namespace has one Store, and its name is {}", openreg_crds::STORE_NAME),
+        ));
     } else if document.kind() != "ReportVersion" && name.len() > max {
         problems.push(Problem::new("metadata.name", format!("has {} characters: write at most {max}", name.len())));
     }
@@ -97,7 +119,14 @@ fn typed(objects: &mut Objects, document: &Document, index: usize, whole: bool) 
             match read::<$kind>(document) {
                 Ok(object) => {
                     let problems = $check(&object.spec);
-                    $map.insert(document.name().to_owned(), Placed { object, document: index, file: document.file.clone() });
+                    $map.insert(
+                        document.name().to_owned(),
+                        Placed {
+                            object,
+                            document: index,
+                            file: document.file.clone(),
+                        },
+                    );
                     problems
                 }
                 // The schema has said it with its place; what serde says has none.
@@ -116,7 +145,11 @@ fn typed(objects: &mut Objects, document: &Document, index: usize, whole: bool) 
         "ReportRun" => place!(ReportRun, check::run, objects.runs),
         "Store" => place!(Store, check::store, unused),
         "Calendar" => place!(Calendar, check::calendar, calendars),
-        "ReportVersion" => place!(ReportVersion, |_: &_| vec![Problem::new("kind", "only the operator makes ReportVersions: write a Report")], versions),
+        "ReportVersion" => place!(
+            ReportVersion,
+            |_: &_| vec![Problem::new("kind", "only the operator makes ReportVersions: write a Report")],
+            versions
+        ),
         _ => Vec::new(),
     }
 }

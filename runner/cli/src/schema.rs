@@ -72,7 +72,10 @@ fn judge(schema: &Value, value: &Value, at: &str, problems: &mut Vec<Problem>) {
         Value::Array(items) => {
             within(schema, "minItems", "maxItems", items.len() as f64, "entries", at, problems);
             if let Some(schema) = schema.get("items") {
-                items.iter().enumerate().for_each(|(i, item)| judge(schema, item, &format!("{at}[{i}]"), problems));
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, item)| judge(schema, item, &format!("{at}[{i}]"), problems));
             }
         }
         Value::String(text) => {
@@ -111,7 +114,10 @@ fn object(schema: &Value, members: &Map<String, Value>, at: &str, problems: &mut
         }
     }
     for rule in schema.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten() {
-        let (expression, message) = (rule.get("rule").and_then(Value::as_str).unwrap_or_default(), rule.get("message").and_then(Value::as_str));
+        let (expression, message) = (
+            rule.get("rule").and_then(Value::as_str).unwrap_or_default(),
+            rule.get("message").and_then(Value::as_str),
+        );
         if let Some(names) = exactly_one(expression)
             && names.iter().filter(|name| members.contains_key(**name)).count() != 1
         {
@@ -138,7 +144,11 @@ fn within(schema: &Value, min: &str, max: &str, found: f64, unit: &str, at: &str
         (_, Some(max)) => format!("at most {max}"),
         (None, None) => return,
     };
-    let message = if unit.is_empty() { format!("{found} is not possible: write {bounds}") } else { format!("has {found} {unit}: write {bounds}") };
+    let message = if unit.is_empty() {
+        format!("{found} is not possible: write {bounds}")
+    } else {
+        format!("has {found} {unit}: write {bounds}")
+    };
     problems.push(Problem::new(at, message));
 }
 

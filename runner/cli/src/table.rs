@@ -32,7 +32,10 @@ mod tests {
 
     #[test]
     fn columns_are_in_line() {
-        let rows = [vec!["rule".to_owned(), "n".to_owned(), "x".to_owned()], vec!["ü".to_owned(), "12".to_owned(), "y".to_owned()]];
+        let rows = [
+            vec!["rule".to_owned(), "n".to_owned(), "x".to_owned()],
+            vec!["ü".to_owned(), "12".to_owned(), "y".to_owned()],
+        ];
         assert_eq!(table(&rows, &[false, true, false]), "  rule   n  x\n  ü     12  y\n");
     }
 }

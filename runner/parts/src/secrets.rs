@@ -147,7 +147,7 @@ impl SecretFiles {
     }
 
     fn is_empty(&self) -> bool {
-        // Kubernetes mounts an optional, absent Secret as an empty directory.
-        std::fs::read_dir(&self.directory).map_or(true, |mut entries| entries.next().is_none())
+        // Kubernetes mounts an optional, absent Secret as a directory without keys: only its own `..data` is there.
+        std::fs::read_dir(&self.directory).map_or(true, |mut entries| !entries.any(|entry| entry.is_ok_and(|e| !e.file_name().to_string_lossy().starts_with(".."))))
     }
 }

@@ -20,7 +20,13 @@ pub use schedule::{calendar, cron, schedule};
 /// What is wrong with a Store.
 pub fn store(spec: &StoreSpec) -> Vec<Problem> {
     let mut problems = under("spec", spec.store.problems());
-    needs_secret(&mut problems, spec.store.kind(), spec.store.endpoint().is_some(), spec.credentials_ref.as_ref(), "accessKeyId, secretAccessKey and allowedHosts");
+    needs_secret(
+        &mut problems,
+        spec.store.kind(),
+        spec.store.endpoint().is_some(),
+        spec.credentials_ref.as_ref(),
+        "accessKeyId, secretAccessKey and allowedHosts",
+    );
     network(&mut problems, spec.network.as_ref());
     problems
 }
@@ -28,14 +34,24 @@ pub fn store(spec: &StoreSpec) -> Vec<Problem> {
 /// What is wrong with a Connector.
 pub fn connector(spec: &ConnectorSpec) -> Vec<Problem> {
     let mut problems = under("spec", spec.source.problems());
-    needs_secret(&mut problems, spec.source.kind(), spec.source.needs_credentials(), spec.credentials_ref.as_ref(), "username, password and allowedHosts");
+    needs_secret(
+        &mut problems,
+        spec.source.kind(),
+        spec.source.needs_credentials(),
+        spec.credentials_ref.as_ref(),
+        "username, password and allowedHosts",
+    );
     network(&mut problems, spec.network.as_ref());
     if let Some(timestamps) = &spec.timestamps {
         time_zone(&mut problems, "spec.timestamps.timeZone", &timestamps.time_zone);
     }
     if let Some(limits) = &spec.limits {
         let zero = |d: &Option<openreg_parts::units::Duration>| d.as_ref().is_some_and(|d| d.get().is_zero());
-        for (name, value) in [("connectTimeout", &limits.connect_timeout), ("firstRowTimeout", &limits.first_row_timeout), ("statementTimeout", &limits.statement_timeout)] {
+        for (name, value) in [
+            ("connectTimeout", &limits.connect_timeout),
+            ("firstRowTimeout", &limits.first_row_timeout),
+            ("statementTimeout", &limits.statement_timeout),
+        ] {
             if zero(value) {
                 problems.push(Problem::new(format!("spec.limits.{name}"), "must be longer than zero, such as 30s"));
             }
@@ -51,7 +67,13 @@ pub fn connector(spec: &ConnectorSpec) -> Vec<Problem> {
 /// What is wrong with a Destination.
 pub fn destination(spec: &DestinationSpec) -> Vec<Problem> {
     let mut problems = under("spec", spec.transport.problems());
-    needs_secret(&mut problems, spec.transport.kind(), spec.transport.needs_credentials(), spec.credentials_ref.as_ref(), "username, allowedHosts and the password or private key");
+    needs_secret(
+        &mut problems,
+        spec.transport.kind(),
+        spec.transport.needs_credentials(),
+        spec.credentials_ref.as_ref(),
+        "username, allowedHosts and the password or private key",
+    );
     network(&mut problems, spec.network.as_ref());
     if let Some(delivery) = &spec.delivery {
         within(&mut problems, "spec.delivery.timeout", delivery.timeout.as_ref(), 1, 24 * 3600, "1s to 24h");
@@ -80,7 +102,10 @@ pub(crate) fn distinct<'a>(names: impl Iterator<Item = &'a str>, field: impl Fn(
 
 pub(crate) fn version(problems: &mut Vec<Problem>, field: &str, text: &str) {
     if !semver::Version::parse(text).is_ok_and(|v| v.pre.is_empty() && v.build.is_empty()) {
-        problems.push(Problem::new(field, format!("`{text}` is not a version: write MAJOR.MINOR.PATCH, such as 1.4.0")));
+        problems.push(Problem::new(
+            field,
+            format!("`{text}` is not a version: write MAJOR.MINOR.PATCH, such as 1.4.0"),
+        ));
     }
 }
 
@@ -103,26 +128,37 @@ pub(crate) fn backoff(problems: &mut Vec<Problem>, field: &str, backoff: Option<
 
 fn needs_secret(problems: &mut Vec<Problem>, kind: &str, needed: bool, given: Option<&SecretRef>, keys: &str) {
     if needed && given.is_none() {
-        problems.push(Problem::new("spec.credentialsRef", format!("is required for {kind}: name the Secret with the keys {keys}")));
+        problems.push(Problem::new(
+            "spec.credentialsRef",
+            format!("is required for {kind}: name the Secret with the keys {keys}"),
+        ));
     }
 }
 
 fn network(problems: &mut Vec<Problem>, network: Option<&Network>) {
     let Some(Network::Cidrs(cidrs)) = network else { return };
     for (i, cidr) in cidrs.iter().enumerate() {
-        let right = cidr.split_once('/').is_some_and(|(address, bits)| match (address.parse::<std::net::IpAddr>(), bits.parse::<u8>()) {
-            (Ok(std::net::IpAddr::V4(_)), Ok(bits)) => bits <= 32,
-            (Ok(std::net::IpAddr::V6(_)), Ok(bits)) => bits <= 128,
-            _ => false,
-        });
+        let right = cidr
+            .split_once('/')
+            .is_some_and(|(address, bits)| match (address.parse::<std::net::IpAddr>(), bits.parse::<u8>()) {
+                (Ok(std::net::IpAddr::V4(_)), Ok(bits)) => bits <= 32,
+                (Ok(std::net::IpAddr::V6(_)), Ok(bits)) => bits <= 128,
+                _ => false,
+            });
         if !right {
-            problems.push(Problem::new(format!("spec.network.cidrs[{i}]"), format!("`{cidr}` is not an address range: write for example 10.1.0.0/16")));
+            problems.push(Problem::new(
+                format!("spec.network.cidrs[{i}]"),
+                format!("`{cidr}` is not an address range: write for example 10.1.0.0/16"),
+            ));
         }
     }
 }
 
 pub(crate) fn time_zone(problems: &mut Vec<Problem>, field: &str, name: &str) {
     if jiff::tz::TimeZone::get(name).is_err() {
-        problems.push(Problem::new(field, format!("`{name}` is not an IANA time zone: write for example Europe/Berlin or UTC")));
+        problems.push(Problem::new(
+            field,
+            format!("`{name}` is not an IANA time zone: write for example Europe/Berlin or UTC"),
+        ));
     }
 }

@@ -21,7 +21,11 @@ pub fn report(spec: &ReportSpec) -> Vec<Problem> {
     let mut problems = Vec::new();
     version(&mut problems, "spec.version", &spec.version);
     declared(spec, &mut problems);
-    distinct(spec.source.datasets.iter().map(|d| d.name.as_str()), |i| format!("spec.source.datasets[{i}].name"), &mut problems);
+    distinct(
+        spec.source.datasets.iter().map(|d| d.name.as_str()),
+        |i| format!("spec.source.datasets[{i}].name"),
+        &mut problems,
+    );
     for (i, dataset) in spec.source.datasets.iter().enumerate() {
         query(spec, dataset, &format!("spec.source.datasets[{i}]"), &mut problems);
     }
@@ -29,10 +33,21 @@ pub fn report(spec: &ReportSpec) -> Vec<Problem> {
     mapping(spec, &mut problems);
     problems.extend(under("spec.output", spec.output.problems()));
     file(spec, &mut problems);
-    distinct(spec.delivery.iter().flatten().map(|d| d.destination_ref.as_str()), |i| format!("spec.delivery[{i}].destinationRef"), &mut problems);
+    distinct(
+        spec.delivery.iter().flatten().map(|d| d.destination_ref.as_str()),
+        |i| format!("spec.delivery[{i}].destinationRef"),
+        &mut problems,
+    );
     for (i, target) in spec.delivery.iter().flatten().enumerate() {
-        if target.path.as_ref().is_some_and(|p| !p.starts_with('/') || p.split('/').any(|part| part == "..")) {
-            problems.push(Problem::new(format!("spec.delivery[{i}].path"), "must begin with a slash and not contain `..`: write for example /in"));
+        if target
+            .path
+            .as_ref()
+            .is_some_and(|p| !p.starts_with('/') || p.split('/').any(|part| part == ".."))
+        {
+            problems.push(Problem::new(
+                format!("spec.delivery[{i}].path"),
+                "must begin with a slash and not contain `..`: write for example /in",
+            ));
         }
     }
     if let Some(execution) = &spec.execution {
@@ -60,13 +75,23 @@ fn declared(spec: &ReportSpec, problems: &mut Vec<Problem>) {
                 problems.push(Problem::new(at("pattern"), "is for type String only: remove it"));
             } else if let Err(e) = parameters::anchored(pattern) {
                 let reason = e.to_string();
-                let last = reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").trim_end_matches('.').to_owned();
+                let last = reason
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim()
+                    .trim_start_matches("error: ")
+                    .trim_end_matches('.')
+                    .to_owned();
                 problems.push(Problem::new(at("pattern"), format!("is not a regular expression: {last}")));
             }
         }
         if let Some(value) = &p.value {
             if p.required == Some(true) {
-                problems.push(Problem::new(at("value"), "a required parameter has no value of its own: remove value or required"));
+                problems.push(Problem::new(
+                    at("value"),
+                    "a required parameter has no value of its own: remove value or required",
+                ));
             }
             // A pattern that is wrong itself has its own problem.
             if let Some(message) = parameters::wrong(p, value)
@@ -82,7 +107,10 @@ fn query(spec: &ReportSpec, dataset: &Dataset, at: &str, problems: &mut Vec<Prob
     let declared: Vec<&str> = spec.parameters.iter().flatten().map(|p| p.name.as_str()).collect();
     for name in placeholder_names(&dataset.query) {
         if !PERIOD.contains(&name.as_str()) && !declared.contains(&name.as_str()) {
-            problems.push(Problem::new(format!("{at}.query"), format!("`:{name}` is not known: use :period_start, :period_end or a parameter of the report, or declare it in spec.parameters")));
+            problems.push(Problem::new(
+                format!("{at}.query"),
+                format!("`:{name}` is not known: use :period_start, :period_end or a parameter of the report, or declare it in spec.parameters"),
+            ));
         }
     }
     for name in placeholder_names(&dataset.query).iter().filter(|name| optional(spec, name)) {
@@ -96,7 +124,10 @@ fn query(spec: &ReportSpec, dataset: &Dataset, at: &str, problems: &mut Vec<Prob
     for (name, type_) in dataset.columns.iter().flatten() {
         let ColumnType::Decimal(shape) = type_;
         if !matches!(shape.as_slice(), [precision, scale] if (1..=38).contains(precision) && scale <= precision) {
-            problems.push(Problem::new(format!("{at}.columns.{name}.decimal"), "write [precision, scale] with 1 to 38 digits and a scale that is not larger, such as [18, 5]"));
+            problems.push(Problem::new(
+                format!("{at}.columns.{name}.decimal"),
+                "write [precision, scale] with 1 to 38 digits and a scale that is not larger, such as [18, 5]",
+            ));
         }
     }
 }
@@ -109,11 +140,21 @@ fn rules(spec: &ReportSpec, problems: &mut Vec<Problem>) {
         let at = format!("spec.validation[{i}]");
         problems.extend(under(&format!("{at}.rule"), rule.rule.problems()));
         if rule.rule.columns().is_empty() {
-            problems.push(Problem::new(format!("{at}.rule.{}.columns", rule.rule.kind()), "is empty: name at least one column"));
+            problems.push(Problem::new(
+                format!("{at}.rule.{}.columns", rule.rule.kind()),
+                "is empty: name at least one column",
+            ));
         }
-        distinct(rule.rule.columns().into_iter(), |c| format!("{at}.rule.{}.columns[{c}]", rule.rule.kind()), problems);
+        distinct(
+            rule.rule.columns().into_iter(),
+            |c| format!("{at}.rule.{}.columns[{c}]", rule.rule.kind()),
+            problems,
+        );
         if rule.on_violation == OnViolation::Exclude && rule.rule.verdict(&ordered_by) == Verdict::AtEnd {
-            let message = format!("{} knows only after the last row, too late to exclude one: use Block or Flag, or set the dataset's key to exactly its columns", rule.rule.kind());
+            let message = format!(
+                "{} knows only after the last row, too late to exclude one: use Block or Flag, or set the dataset's key to exactly its columns",
+                rule.rule.kind()
+            );
             problems.push(Problem::new(format!("{at}.onViolation"), message));
         }
         tolerance(rule, &at, problems);
@@ -122,8 +163,13 @@ fn rules(spec: &ReportSpec, problems: &mut Vec<Problem>) {
 
 fn tolerance(rule: &Validation, at: &str, problems: &mut Vec<Problem>) {
     match (&rule.tolerance, rule.on_violation) {
-        (None, OnViolation::Exclude) => problems.push(Problem::new(format!("{at}.tolerance"), "is required for onViolation Exclude: how many rows may be left out, as rows or as fraction")),
-        (Some(_), OnViolation::Block | OnViolation::Flag) => problems.push(Problem::new(format!("{at}.tolerance"), "is for onViolation Exclude only: remove it")),
+        (None, OnViolation::Exclude) => problems.push(Problem::new(
+            format!("{at}.tolerance"),
+            "is required for onViolation Exclude: how many rows may be left out, as rows or as fraction",
+        )),
+        (Some(_), OnViolation::Block | OnViolation::Flag) => {
+            problems.push(Problem::new(format!("{at}.tolerance"), "is for onViolation Exclude only: remove it"))
+        }
         (Some(t), OnViolation::Exclude) => {
             if t.rows.is_none() && t.fraction.is_none() {
                 problems.push(Problem::new(format!("{at}.tolerance"), "set rows, fraction or both"));
@@ -134,7 +180,10 @@ fn tolerance(rule: &Validation, at: &str, problems: &mut Vec<Problem>) {
             if let Some(text) = &t.fraction
                 && !is_fraction(text)
             {
-                problems.push(Problem::new(format!("{at}.tolerance.fraction"), format!("`{text}` is not a fraction: write a decimal from 0 to 1 as text, such as \"0.001\"")));
+                problems.push(Problem::new(
+                    format!("{at}.tolerance.fraction"),
+                    format!("`{text}` is not a fraction: write a decimal from 0 to 1 as text, such as \"0.001\""),
+                ));
             }
         }
         (None, _) => {}
@@ -145,25 +194,41 @@ fn tolerance(rule: &Validation, at: &str, problems: &mut Vec<Problem>) {
 fn is_fraction(text: &str) -> bool {
     match text.split_once('.') {
         None => matches!(text, "0" | "1"),
-        Some((whole, digits)) => (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && (whole == "0" || whole == "1" && digits.bytes().all(|b| b == b'0')),
+        Some((whole, digits)) => {
+            (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && (whole == "0" || whole == "1" && digits.bytes().all(|b| b == b'0'))
+        }
     }
 }
 
 fn mapping(spec: &ReportSpec, problems: &mut Vec<Problem>) {
     let blocks = spec.mapping.as_deref().unwrap_or_default();
     if let [_, second, ..] = blocks {
-        problems.push(Problem::new("spec.mapping[1]", format!("{} is a flat format and has one block: move the fields of `{}` into the first", spec.output.kind(), second.name)));
+        problems.push(Problem::new(
+            "spec.mapping[1]",
+            format!(
+                "{} is a flat format and has one block: move the fields of `{}` into the first",
+                spec.output.kind(),
+                second.name
+            ),
+        ));
     }
     distinct(blocks.iter().map(|b| b.name.as_str()), |i| format!("spec.mapping[{i}].name"), problems);
     for (b, block) in blocks.iter().enumerate() {
-        distinct(block.fields.iter().map(|f| f.to.as_str()), |i| format!("spec.mapping[{b}].fields[{i}].to"), problems);
+        distinct(
+            block.fields.iter().map(|f| f.to.as_str()),
+            |i| format!("spec.mapping[{b}].fields[{i}].to"),
+            problems,
+        );
         for (i, field) in block.fields.iter().enumerate() {
             let at = format!("spec.mapping[{b}].fields[{i}].from");
             match &field.from {
                 FieldSource::Column(_) | FieldSource::Constant(_) => {}
                 FieldSource::Parameter(name) => {
                     if !spec.parameters.iter().flatten().any(|p| &p.name == name) {
-                        problems.push(Problem::new(format!("{at}.parameter"), format!("the report has no parameter `{name}`: declare it in spec.parameters")));
+                        problems.push(Problem::new(
+                            format!("{at}.parameter"),
+                            format!("the report has no parameter `{name}`: declare it in spec.parameters"),
+                        ));
                     } else if optional(spec, name) {
                         problems.push(Problem::new(format!("{at}.parameter"), may_be_absent(name)));
                     }
@@ -204,7 +269,12 @@ pub(crate) fn wrong_file_name(name: &str) -> Option<String> {
 
 /// The text with stand-ins for what only a run knows. A parameter that a run may leave out is refused.
 fn rendered(spec: &ReportSpec, text: &str) -> Result<String, String> {
-    let all: BTreeMap<String, String> = spec.parameters.iter().flatten().map(|p| (p.name.clone(), p.value.clone().unwrap_or_else(|| "X".to_owned()))).collect();
+    let all: BTreeMap<String, String> = spec
+        .parameters
+        .iter()
+        .flatten()
+        .map(|p| (p.name.clone(), p.value.clone().unwrap_or_else(|| "X".to_owned())))
+        .collect();
     let render = |parameters: &BTreeMap<String, String>| {
         let start = jiff::Timestamp::UNIX_EPOCH;
         template::render(
@@ -234,7 +304,10 @@ fn rendered(spec: &ReportSpec, text: &str) -> Result<String, String> {
 
 /// Whether the parameter is declared, and a run may leave it out.
 fn optional(spec: &ReportSpec, name: &str) -> bool {
-    spec.parameters.iter().flatten().any(|p| p.name == name && p.required != Some(true) && p.value.is_none())
+    spec.parameters
+        .iter()
+        .flatten()
+        .any(|p| p.name == name && p.required != Some(true) && p.value.is_none())
 }
 
 fn may_be_absent(name: &str) -> String {
@@ -243,16 +316,30 @@ fn may_be_absent(name: &str) -> String {
 
 fn bounds(execution: &Execution, problems: &mut Vec<Problem>) {
     within(problems, "spec.execution.timeout", execution.timeout.as_ref(), 1, 24 * 3600, "1s to 24h");
-    within(problems, "spec.execution.startupDeadline", execution.startup_deadline.as_ref(), 10, 3600, "10s to 1h");
+    within(
+        problems,
+        "spec.execution.startupDeadline",
+        execution.startup_deadline.as_ref(),
+        10,
+        3600,
+        "10s to 1h",
+    );
     if execution.memory.as_ref().is_some_and(|m| m.get() < 64 << 20 || m.get() > 4 << 30) {
         problems.push(Problem::new("spec.execution.memory", "must be from 64Mi to 4Gi"));
     }
     if let Some(cpu) = &execution.cpu
         && !cpu_millis(cpu).is_some_and(|m| (10..=2000).contains(&m))
     {
-        problems.push(Problem::new("spec.execution.cpu", format!("`{cpu}` is not possible: write from 10m to 2, such as 500m or 1.5")));
+        problems.push(Problem::new(
+            "spec.execution.cpu",
+            format!("`{cpu}` is not possible: write from 10m to 2, such as 500m or 1.5"),
+        ));
     }
-    backoff(problems, "spec.execution.retry.backoff", execution.retry.as_ref().and_then(|r| r.backoff.as_ref()));
+    backoff(
+        problems,
+        "spec.execution.retry.backoff",
+        execution.retry.as_ref().and_then(|r| r.backoff.as_ref()),
+    );
 }
 
 /// Thousandths of a CPU: `500m`, `1.5`, `2`.

@@ -11,7 +11,10 @@ use openreg_parts::error::Problem;
 pub fn run(spec: &ReportRunSpec) -> Vec<Problem> {
     let mut problems = Vec::new();
     if uuid::Uuid::try_parse(&spec.id).is_err() {
-        problems.push(Problem::new("spec.id", format!("`{}` is not a UUID: write one of your own, such as uuidgen prints", spec.id)));
+        problems.push(Problem::new(
+            "spec.id",
+            format!("`{}` is not a UUID: write one of your own, such as uuidgen prints", spec.id),
+        ));
     }
     if let Some(version) = &spec.version {
         super::version(&mut problems, "spec.version", version);
@@ -25,7 +28,10 @@ pub(crate) fn period(period: &Period, problems: &mut Vec<Problem>) -> Option<(Zo
     let mut both = |field: &str, text: &str| {
         let at = instant(text);
         if at.is_none() {
-            problems.push(Problem::new(format!("spec.period.{field}"), format!("`{text}` is not an instant: write for example 2026-03-02T00:00:00Z")));
+            problems.push(Problem::new(
+                format!("spec.period.{field}"),
+                format!("`{text}` is not an instant: write for example 2026-03-02T00:00:00Z"),
+            ));
         }
         at
     };

@@ -77,8 +77,14 @@ fn meaning(object: String, error: kube::Error) -> ClusterError {
         kube::Error::Api(status) if status.is_already_exists() => ClusterError::Exists(object),
         kube::Error::Api(status) if status.is_conflict() => ClusterError::Conflict(object, Some(kube::Error::Api(status))),
         kube::Error::Api(status) if status.is_not_found() => ClusterError::NotFound(object),
-        kube::Error::Api(status) if status.code == 403 || status.code == 422 => ClusterError::Refused { object, message: status.message.clone() },
-        other => ClusterError::Unreachable { object, source: Box::new(other) },
+        kube::Error::Api(status) if status.code == 403 || status.code == 422 => ClusterError::Refused {
+            object,
+            message: status.message.clone(),
+        },
+        other => ClusterError::Unreachable {
+            object,
+            source: Box::new(other),
+        },
     }
 }
 
@@ -91,17 +97,29 @@ fn gone_is_fine(answer: Answer<()>) -> Answer<()> {
 }
 
 fn that_one(uid: &str) -> DeleteParams {
-    DeleteParams { preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }), propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() }
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        }),
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    }
 }
 
 impl Cluster for Kube {
     async fn create_config_map(&self, object: &ConfigMap) -> Answer<ConfigMap> {
         let api = Api::<ConfigMap>::namespaced(self.0.clone(), &object.namespace().unwrap_or_default());
-        api.create(&PostParams::default(), object).await.map_err(|e| meaning(format!("ConfigMap {}", object.name_any()), e))
+        api.create(&PostParams::default(), object)
+            .await
+            .map_err(|e| meaning(format!("ConfigMap {}", object.name_any()), e))
     }
 
     async fn get_config_map(&self, namespace: &str, name: &str) -> Answer<Option<ConfigMap>> {
-        Api::<ConfigMap>::namespaced(self.0.clone(), namespace).get_opt(name).await.map_err(|e| meaning(format!("ConfigMap {name}"), e))
+        Api::<ConfigMap>::namespaced(self.0.clone(), namespace)
+            .get_opt(name)
+            .await
+            .map_err(|e| meaning(format!("ConfigMap {name}"), e))
     }
 
     async fn delete_config_map(&self, namespace: &str, name: &str, uid: &str) -> Answer<()> {
@@ -111,11 +129,16 @@ impl Cluster for Kube {
 
     async fn create_job(&self, object: &Job) -> Answer<Job> {
         let api = Api::<Job>::namespaced(self.0.clone(), &object.namespace().unwrap_or_default());
-        api.create(&PostParams::default(), object).await.map_err(|e| meaning(format!("Job {}", object.name_any()), e))
+        api.create(&PostParams::default(), object)
+            .await
+            .map_err(|e| meaning(format!("Job {}", object.name_any()), e))
     }
 
     async fn get_job(&self, namespace: &str, name: &str) -> Answer<Option<Job>> {
-        Api::<Job>::namespaced(self.0.clone(), namespace).get_opt(name).await.map_err(|e| meaning(format!("Job {name}"), e))
+        Api::<Job>::namespaced(self.0.clone(), namespace)
+            .get_opt(name)
+            .await
+            .map_err(|e| meaning(format!("Job {name}"), e))
     }
 
     async fn delete_job(&self, namespace: &str, name: &str, uid: &str) -> Answer<()> {
@@ -146,11 +169,15 @@ impl Cluster for Kube {
         // With the resourceVersion, because a merge patch replaces the whole list.
         let patch = serde_json::json!({"metadata": {"resourceVersion": run.metadata.resource_version, "finalizers": finalizers}});
         let api = Api::<ReportRun>::namespaced(self.0.clone(), &run.namespace().unwrap_or_default());
-        api.patch(&run.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(|e| meaning(format!("ReportRun {}", run.name_any()), e))
+        api.patch(&run.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .map_err(|e| meaning(format!("ReportRun {}", run.name_any()), e))
     }
 
     async fn write_status(&self, run: &ReportRun) -> Answer<ReportRun> {
         let api = Api::<ReportRun>::namespaced(self.0.clone(), &run.namespace().unwrap_or_default());
-        api.replace_status(&run.name_any(), &PostParams::default(), run).await.map_err(|e| meaning(format!("ReportRun {}", run.name_any()), e))
+        api.replace_status(&run.name_any(), &PostParams::default(), run)
+            .await
+            .map_err(|e| meaning(format!("ReportRun {}", run.name_any()), e))
     }
 }

@@ -4,22 +4,23 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use openreg_crds::common::condition;
-use openreg_crds::report_run::{DeliveryState, RunFailure, RunOutcome};
+use openreg_crds::report_run::{RunFailure, RunOutcome};
 use openreg_parts::error::Class;
 
+use super::account::account;
+use super::ending::{concluded, stop};
 use super::facts::{Facts, Plan, Setback, Work, is_condemned, is_open, works};
 use super::launch::Launch;
 use super::observe::{Seen, after, observe, own_job, why_not_started};
-use super::outcome::{End, failure, is_over};
+use super::outcome::{End, failure};
 use super::planning::{self, Planned};
-use super::status;
 
 /// How long a run waits for something that is missing before it is rejected.
 pub const RESOLVE_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
 /// How long after an unclear look the next one is taken; watches normally bring the news earlier.
 const LOOK_AGAIN: u64 = 2;
 /// The same while a pod is ending: its grace period is 30 s.
-const STOPPING_LOOK: u64 = 10;
+pub const STOPPING_LOOK: u64 = 10;
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +127,16 @@ pub fn decide(facts: &Facts) -> Step {
     }
     match &facts.plan {
         Plan::Unwritten => plan(facts),
-        Plan::Gone => stop(facts, Some(failure("Plan", Class::Config, "PlanLost", format!("the ConfigMap {}-plan was deleted or replaced while the run was under way", facts.name()), Some("start the run again")))),
+        Plan::Gone => stop(
+            facts,
+            Some(failure(
+                "Plan",
+                Class::Config,
+                "PlanLost",
+                format!("the ConfigMap {}-plan was deleted or replaced while the run was under way", facts.name()),
+                Some("start the run again"),
+            )),
+        ),
         Plan::Written(launch) if facts.status.manifest.is_some() => deliver(facts, launch),
         Plan::Written(launch) => generate(facts, launch),
     }
@@ -138,7 +148,7 @@ fn ended(facts: &Facts) -> Option<Step> {
         let attempt = work.attempt(&facts.status).filter(|a| is_open(a))?;
         match observe(facts, work, attempt) {
             Seen::Over(end) => {
-                let next = status::account(facts, work, &end);
+                let next = account(facts, work, &end);
                 let finish = if facts.stopping() { None } else { concluded(facts, &next) };
                 Some(Step::Account { work, end, finish })
             }
@@ -155,7 +165,11 @@ fn unrecorded(facts: &Facts) -> Option<Step> {
         }
         let number = work.next(&facts.status);
         let job = facts.jobs.get(&work.job_name(&facts.name(), number))?;
-        super::build::is_ours(job.as_ref(), &facts.run).then(|| Step::AdoptJob { work, number, uid: job.uid().unwrap_or_default() })
+        super::build::is_ours(job.as_ref(), &facts.run).then(|| Step::AdoptJob {
+            work,
+            number,
+            uid: job.uid().unwrap_or_default(),
+        })
     })
 }
 
@@ -163,24 +177,59 @@ fn set_back(facts: &Facts, setback: &Setback) -> Step {
     match setback {
         Setback::Foreign { object } => {
             let code = if facts.plan == Plan::Unwritten { "PlanConflict" } else { "JobConflict" };
-            let why = failure("Plan", Class::Config, code, format!("{object} exists already and does not belong to this run"), Some("delete it, then start the run again"));
-            if facts.plan == Plan::Unwritten { Step::Reject(why) } else { stop(facts, Some(why)) }
+            let why = failure(
+                "Plan",
+                Class::Config,
+                code,
+                format!("{object} exists already and does not belong to this run"),
+                Some("delete it, then start the run again"),
+            );
+            if facts.plan == Plan::Unwritten {
+                Step::Reject(why)
+            } else {
+                stop(facts, Some(why))
+            }
         }
         Setback::Refused { object, message } => {
             let text = format!("could not create {object}: {message}");
             if facts.now >= plus(last_progress(facts), RESOLVE_DEADLINE) {
-                let why = failure("Start", Class::Config, "Refused", text, Some("give the operator its RoleBinding in this namespace, or raise the namespace's quota"));
-                return if facts.plan == Plan::Unwritten { Step::Reject(why) } else { stop(facts, Some(why)) };
+                let why = failure(
+                    "Start",
+                    Class::Config,
+                    "Refused",
+                    text,
+                    Some("give the operator its RoleBinding in this namespace, or raise the namespace's quota"),
+                );
+                return if facts.plan == Plan::Unwritten {
+                    Step::Reject(why)
+                } else {
+                    stop(facts, Some(why))
+                };
             }
-            Step::Wait { note: Some(Note { condition: "Started", reason: "Refused", message: text }), wake: Some(after(facts.now, 30)) }
+            Step::Wait {
+                note: Some(Note {
+                    condition: "Started",
+                    reason: "Refused",
+                    message: text,
+                }),
+                wake: Some(after(facts.now, 30)),
+            }
         }
     }
 }
 
 /// The last moment at which this run got on.
 fn last_progress(facts: &Facts) -> Timestamp {
-    let attempts = works(&facts.status).into_iter().filter_map(|w| w.attempt(&facts.status)).flat_map(|a| [a.started_at.as_ref(), a.next_at.as_ref()]);
-    let conditions = facts.status.conditions.iter().filter(|c| c.type_ == "Resolved" || c.type_ == "Generated").map(|c| Some(&c.last_transition_time));
+    let attempts = works(&facts.status)
+        .into_iter()
+        .filter_map(|w| w.attempt(&facts.status))
+        .flat_map(|a| [a.started_at.as_ref(), a.next_at.as_ref()]);
+    let conditions = facts
+        .status
+        .conditions
+        .iter()
+        .filter(|c| c.type_ == "Resolved" || c.type_ == "Generated")
+        .map(|c| Some(&c.last_transition_time));
     let moments = attempts.chain(conditions).flatten().map(|t| t.0);
     moments.fold(created(facts), Timestamp::max)
 }
@@ -204,7 +253,14 @@ fn plan(facts: &Facts) -> Step {
                 let hint = "create or mend what is named, then start the run again";
                 return Step::Reject(failure("Plan", Class::Config, "ReferenceMissing", format!("waited 1 h: {words}"), Some(hint)));
             }
-            Step::Wait { note: Some(Note { condition: "Resolved", reason: "Waiting", message: words }), wake: Some(deadline) }
+            Step::Wait {
+                note: Some(Note {
+                    condition: "Resolved",
+                    reason: "Waiting",
+                    message: words,
+                }),
+                wake: Some(deadline),
+            }
         }
     }
 }
@@ -212,14 +268,23 @@ fn plan(facts: &Facts) -> Step {
 /// A plan, and no files yet.
 fn generate(facts: &Facts, _launch: &Launch) -> Step {
     let Some(attempt) = &facts.status.generate else {
-        return Step::StartJob { work: Work::Generate, number: 1 };
+        return Step::StartJob {
+            work: Work::Generate,
+            number: 1,
+        };
     };
     if is_open(attempt) {
         return watch(facts, Work::Generate).unwrap_or_else(|wake| Step::Wait { note: None, wake });
     }
     match &attempt.next_at {
-        None => Step::Finish { outcome: RunOutcome::Failed, failure: None },
-        Some(at) if facts.now >= at.0 => Step::StartJob { work: Work::Generate, number: attempt.number + 1 },
+        None => Step::Finish {
+            outcome: RunOutcome::Failed,
+            failure: None,
+        },
+        Some(at) if facts.now >= at.0 => Step::StartJob {
+            work: Work::Generate,
+            number: attempt.number + 1,
+        },
         Some(at) => Step::Wait { note: None, wake: Some(at.0) },
     }
 }
@@ -243,10 +308,27 @@ fn deliver(facts: &Facts, launch: &Launch) -> Step {
         }
         let name = launch.destinations.get(index).map_or("", |d| d.name.as_str());
         match facts.destinations.get(name) {
-            Some(d) if d.spec.suspend == Some(true) => note = Some(Note { condition: "Delivered", reason: "Suspended", message: format!("Destination {name} is suspended: the delivery waits") }),
+            Some(d) if d.spec.suspend == Some(true) => {
+                note = Some(Note {
+                    condition: "Delivered",
+                    reason: "Suspended",
+                    message: format!("Destination {name} is suspended: the delivery waits"),
+                })
+            }
             // The plan says all that a delivery needs, but a freeze can only be seen on the object itself.
-            None => note = Some(Note { condition: "Delivered", reason: "Waiting", message: format!("Destination {name} does not exist any more: the delivery waits; cancel the run or create it again") }),
-            Some(_) => return Step::StartJob { work, number: work.next(&facts.status) },
+            None => {
+                note = Some(Note {
+                    condition: "Delivered",
+                    reason: "Waiting",
+                    message: format!("Destination {name} does not exist any more: the delivery waits; cancel the run or create it again"),
+                })
+            }
+            Some(_) => {
+                return Step::StartJob {
+                    work,
+                    number: work.next(&facts.status),
+                };
+            }
         }
     }
     if let Some(outcome) = concluded(facts, &facts.status) {
@@ -255,11 +337,23 @@ fn deliver(facts: &Facts, launch: &Launch) -> Step {
     if let Some(note) = note.as_ref().filter(|n| n.reason == "Waiting") {
         let deadline = plus(last_progress(facts), RESOLVE_DEADLINE);
         if wakes.is_empty() && facts.now >= deadline {
-            return stop(facts, Some(failure("Deliver", Class::Config, "DestinationMissing", note.message.clone(), Some("start the run again"))));
+            return stop(
+                facts,
+                Some(failure(
+                    "Deliver",
+                    Class::Config,
+                    "DestinationMissing",
+                    note.message.clone(),
+                    Some("start the run again"),
+                )),
+            );
         }
         wakes.push(deadline);
     }
-    Step::Wait { note, wake: wakes.into_iter().min() }
+    Step::Wait {
+        note,
+        wake: wakes.into_iter().min(),
+    }
 }
 
 /// A Job under way: what is to be done about it, or when to look again.
@@ -267,90 +361,23 @@ fn watch(facts: &Facts, work: Work) -> Result<Step, Option<Timestamp>> {
     let Some(attempt) = work.attempt(&facts.status) else { return Err(None) };
     if is_condemned(attempt) {
         return match own_job(facts, attempt) {
-            Some(job) if job.metadata.deletion_timestamp.is_none() => Ok(Step::Stop(Target::Job { name: job.name_any(), uid: job.uid().unwrap_or_default() })),
+            Some(job) if job.metadata.deletion_timestamp.is_none() => Ok(Step::Stop(Target::Job {
+                name: job.name_any(),
+                uid: job.uid().unwrap_or_default(),
+            })),
             _ => Err(Some(after(facts.now, STOPPING_LOOK))),
         };
     }
     match observe(facts, work, attempt) {
-        Seen::Starting(deadline) if facts.now >= deadline => Ok(Step::Condemn { work, failure: why_not_started(facts, attempt) }),
+        Seen::Starting(deadline) if facts.now >= deadline => Ok(Step::Condemn {
+            work,
+            failure: why_not_started(facts, attempt),
+        }),
         Seen::Starting(deadline) => Err(Some(deadline)),
         // The Job's own deadline is the backstop; this look is for a watch that fell silent.
-        Seen::Running => Err(facts.stage(work).map(|s| after(facts.now, s.timeout_seconds + super::build::job::BACKSTOP_SECONDS))),
+        Seen::Running => Err(facts
+            .stage(work)
+            .map(|s| after(facts.now, s.timeout_seconds + super::build::job::BACKSTOP_SECONDS))),
         Seen::Ending | Seen::Over(_) => Err(Some(after(facts.now, LOOK_AGAIN))),
     }
-}
-
-/// Somebody wants the run stopped, or it cannot go on: stop every Job, see their ends, then tell the truth.
-fn stop(facts: &Facts, why: Option<RunFailure>) -> Step {
-    let mut waiting = false;
-    for work in works(&facts.status) {
-        let Some(attempt) = work.attempt(&facts.status).filter(|a| is_open(a)) else { continue };
-        waiting = true;
-        let uid = attempt.job_uid.as_deref().unwrap_or_default();
-        let alive: Vec<_> = facts.pods_of(uid).iter().filter(|p| !p.gone && !is_over(&p.pod)).collect();
-        if let Some(pod) = alive.iter().find(|p| p.pod.metadata.deletion_timestamp.is_none()) {
-            return Step::Stop(Target::Pod { name: pod.pod.name_any(), uid: pod.pod.uid().unwrap_or_default() });
-        }
-        match own_job(facts, attempt) {
-            Some(job) if alive.is_empty() && job.metadata.deletion_timestamp.is_none() && super::outcome::finished(job).is_none() => {
-                return Step::Stop(Target::Job { name: job.name_any(), uid: uid.to_owned() });
-            }
-            _ => {}
-        }
-    }
-    if waiting {
-        return Step::Wait { note: None, wake: Some(after(facts.now, STOPPING_LOOK)) };
-    }
-    let cancelled = facts.stopping();
-    Step::Finish { outcome: stopped_outcome(facts, cancelled), failure: why }
-}
-
-/// How a run ends that is stopped before all is done.
-fn stopped_outcome(facts: &Facts, cancelled: bool) -> RunOutcome {
-    let deliveries = &facts.status.deliveries;
-    if !deliveries.is_empty() && deliveries.iter().all(|d| d.state == DeliveryState::Delivered) {
-        return delivered(facts.status.counts.map_or(0, |c| c.excluded));
-    }
-    if deliveries.iter().any(|d| d.state == DeliveryState::Unknown) {
-        return RunOutcome::Unknown;
-    }
-    if deliveries.iter().any(|d| d.begun == Some(true) || d.state == DeliveryState::Delivered) {
-        return RunOutcome::NotDelivered;
-    }
-    if cancelled { RunOutcome::Cancelled } else { RunOutcome::Failed }
-}
-
-/// How a run with that status ends, if nothing is left to do.
-fn concluded(facts: &Facts, status: &openreg_crds::ReportRunStatus) -> Option<RunOutcome> {
-    let generated = condition::find(&status.conditions, "Generated")?;
-    let attempt = status.generate.as_ref()?;
-    if is_open(attempt) || attempt.next_at.is_some() {
-        return None;
-    }
-    match (generated.reason.as_str(), &status.manifest) {
-        (status::NOTHING_TO_REPORT, Some(_)) => return Some(RunOutcome::NothingToReport),
-        (status::DATA_REJECTED, Some(_)) => return Some(RunOutcome::DataRejected),
-        (_, None) => return Some(RunOutcome::Failed),
-        (_, Some(_)) => {}
-    }
-    let launch = facts.launch()?;
-    if launch.destinations.is_empty() {
-        return Some(RunOutcome::Generated);
-    }
-    let deliveries = &status.deliveries;
-    if deliveries.iter().any(|d| d.finished_at.is_none()) {
-        return None;
-    }
-    if deliveries.iter().any(|d| d.state == DeliveryState::Unknown) {
-        return Some(RunOutcome::Unknown);
-    }
-    if deliveries.iter().all(|d| d.state == DeliveryState::Delivered) {
-        return Some(delivered(status.counts.map_or(0, |c| c.excluded)));
-    }
-    let begun = deliveries.iter().any(|d| d.begun == Some(true) || d.state == DeliveryState::Delivered);
-    Some(if begun { RunOutcome::NotDelivered } else { RunOutcome::Failed })
-}
-
-fn delivered(excluded: i64) -> RunOutcome {
-    if excluded > 0 { RunOutcome::DeliveredWithExclusions } else { RunOutcome::Delivered }
 }

@@ -63,8 +63,14 @@ pub async fn gather<V: View, C: Cluster>(from: &Sources<'_, V, C>, run: Arc<Repo
         None => references_of(from.view, &namespace, &mut facts),
         Some(sha256) => {
             facts.plan = written(from, &namespace, &facts.run, &sha256, now).await?;
-            let names: Vec<String> = facts.launch().map(|l| l.destinations.iter().map(|d| d.name.clone()).collect()).unwrap_or_default();
-            facts.destinations = names.into_iter().filter_map(|n| Some((n.clone(), from.view.destination(&namespace, &n)?))).collect();
+            let names: Vec<String> = facts
+                .launch()
+                .map(|l| l.destinations.iter().map(|d| d.name.clone()).collect())
+                .unwrap_or_default();
+            facts.destinations = names
+                .into_iter()
+                .filter_map(|n| Some((n.clone(), from.view.destination(&namespace, &n)?)))
+                .collect();
         }
     }
     jobs(from, &namespace, &mut facts).await?;
@@ -77,10 +83,18 @@ fn references_of<V: View>(view: &V, namespace: &str, facts: &mut Facts) {
     facts.report = view.report(namespace, &spec.report_ref);
     facts.versions = view.versions(namespace, &spec.report_ref);
     facts.store = view.store(namespace, STORE_NAME);
-    let Some(version) = references::choose(spec, facts.report.as_deref(), &facts.versions) else { return };
+    let Some(version) = references::choose(spec, facts.report.as_deref(), &facts.versions) else {
+        return;
+    };
     let report = &version.spec.report;
-    facts.connectors = references::connectors(report).into_iter().filter_map(|n| Some((n.clone(), view.connector(namespace, &n)?))).collect();
-    facts.destinations = references::destinations(report).into_iter().filter_map(|n| Some((n.clone(), view.destination(namespace, &n)?))).collect();
+    facts.connectors = references::connectors(report)
+        .into_iter()
+        .filter_map(|n| Some((n.clone(), view.connector(namespace, &n)?)))
+        .collect();
+    facts.destinations = references::destinations(report)
+        .into_iter()
+        .filter_map(|n| Some((n.clone(), view.destination(namespace, &n)?)))
+        .collect();
 }
 
 async fn written<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str, run: &ReportRun, sha256: &str, now: Timestamp) -> Answer<Plan> {
@@ -111,7 +125,11 @@ async fn jobs<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str, fa
         let cached = cached_job(from, namespace, &name, facts.now);
         // A crash may have come between the making of a Job and the status that names it. Before a run is declared to be
         // stopped, the API server itself is asked.
-        let found = if cached.is_none() && facts.stopping() { from.cluster.get_job(namespace, &name).await?.map(Arc::new) } else { cached };
+        let found = if cached.is_none() && facts.stopping() {
+            from.cluster.get_job(namespace, &name).await?.map(Arc::new)
+        } else {
+            cached
+        };
         facts.jobs.extend(found.map(|job| (name, job)));
     }
     Ok(())
@@ -129,19 +147,48 @@ fn cached_job<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str, na
 
 /// The Job of an attempt whose end is not accounted for, and its pods.
 async fn attempt_of<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str, facts: &mut Facts, attempt: &Attempt) -> Answer<()> {
-    let (Some(name), Some(uid)) = (&attempt.job, &attempt.job_uid) else { return Ok(()) };
+    let (Some(name), Some(uid)) = (&attempt.job, &attempt.job_uid) else {
+        return Ok(());
+    };
     let mut job = cached_job(from, namespace, name, facts.now).filter(|j| j.uid().as_ref() == Some(uid));
     if job.is_none() {
-        job = from.cluster.get_job(namespace, name).await?.map(Arc::new).filter(|j| j.uid().as_ref() == Some(uid));
+        job = from
+            .cluster
+            .get_job(namespace, name)
+            .await?
+            .map(Arc::new)
+            .filter(|j| j.uid().as_ref() == Some(uid));
     }
-    let mut pods: Vec<SeenPod> =
-        from.view.pods(namespace, name).into_iter().filter(|p| job_uid(p).as_ref() == Some(uid)).map(|pod| SeenPod { pod, gone: false }).collect();
+    let mut pods: Vec<SeenPod> = from
+        .view
+        .pods(namespace, name)
+        .into_iter()
+        .filter(|p| job_uid(p).as_ref() == Some(uid))
+        .map(|pod| SeenPod { pod, gone: false })
+        .collect();
+    let late = !job.as_deref().is_none_or(is_settled) && is_overdue(facts, attempt) && !pods.iter().any(|p| has_started(&p.pod));
+    if late {
+        // Before a Job is held for one that cannot start, the Job itself is asked for: it may be over and its pod gone.
+        job = from
+            .cluster
+            .get_job(namespace, name)
+            .await?
+            .map(Arc::new)
+            .filter(|j| j.uid().as_ref() == Some(uid));
+    }
     let settled = job.as_deref().is_none_or(is_settled);
-    let silent = settled && !pods.iter().any(|p| is_over(&p.pod));
-    let overdue = !settled && is_overdue(facts, attempt) && !pods.iter().any(|p| has_started(&p.pod));
-    if silent || overdue {
+    if late || (settled && !pods.iter().any(|p| is_over(&p.pod))) {
         // Over, gone or late, and the cache does not show why: ask, so that what is absent is known to be.
-        pods = from.cluster.list_pods(namespace, uid).await?.into_iter().map(|pod| SeenPod { pod: Arc::new(pod), gone: false }).collect();
+        pods = from
+            .cluster
+            .list_pods(namespace, uid)
+            .await?
+            .into_iter()
+            .map(|pod| SeenPod {
+                pod: Arc::new(pod),
+                gone: false,
+            })
+            .collect();
         facts.confirmed.insert(uid.clone());
     }
     for pod in from.memory.pods(uid) {
@@ -153,7 +200,7 @@ async fn attempt_of<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &s
     if let Some(job) = job {
         facts.jobs.insert(name.clone(), job);
     }
-    if overdue {
+    if late && !settled {
         events(from, namespace, facts, uid).await?;
     }
     Ok(())

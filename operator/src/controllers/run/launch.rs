@@ -88,16 +88,37 @@ impl Launch {
         let retry = execution.retry.clone().unwrap_or_default();
         let targets = plan.destinations.iter().map(|d| {
             let options = destinations.get(&d.name).and_then(|found| found.spec.delivery.clone()).unwrap_or_default();
-            let stage = Stage::new(d.timeout_seconds, options.max_attempts.unwrap_or(8), options.backoff.as_ref(), (Duration::from_secs(5), Duration::from_secs(15 * 60)));
-            Target { name: d.name.clone(), secret: d.credentials.clone(), stage }
+            let stage = Stage::new(
+                d.timeout_seconds,
+                options.max_attempts.unwrap_or(8),
+                options.backoff.as_ref(),
+                (Duration::from_secs(5), Duration::from_secs(15 * 60)),
+            );
+            Target {
+                name: d.name.clone(),
+                secret: d.credentials.clone(),
+                stage,
+            }
         });
         Self {
             cpu: cpu_limit(execution.cpu.as_deref()),
             memory: memory_limit(execution.memory.as_ref()),
             scratch_bytes: plan.limits.scratch_bytes,
             startup_seconds: execution.startup_deadline.as_ref().map_or(120, |d| d.get().as_secs().max(1)),
-            generate: Stage::new(plan.limits.timeout_seconds, retry.max_attempts.unwrap_or(3), retry.backoff.as_ref(), (Duration::from_secs(30), Duration::from_secs(10 * 60))),
-            connectors: plan.connectors.iter().map(|(name, c)| Peer { name: name.clone(), secret: c.credentials.clone() }).collect(),
+            generate: Stage::new(
+                plan.limits.timeout_seconds,
+                retry.max_attempts.unwrap_or(3),
+                retry.backoff.as_ref(),
+                (Duration::from_secs(30), Duration::from_secs(10 * 60)),
+            ),
+            connectors: plan
+                .connectors
+                .iter()
+                .map(|(name, c)| Peer {
+                    name: name.clone(),
+                    secret: c.credentials.clone(),
+                })
+                .collect(),
             store: plan.store.credentials.clone(),
             destinations: targets.collect(),
         }
@@ -109,7 +130,12 @@ impl Stage {
         let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let initial = backoff.and_then(|b| b.initial.as_ref()).map_or(initial, |d| d.get());
         let max = backoff.and_then(|b| b.max.as_ref()).map_or(max, |d| d.get());
-        Self { timeout_seconds, max_attempts: max_attempts.max(1), backoff_initial_ms: millis(initial), backoff_max_ms: millis(max.max(initial)) }
+        Self {
+            timeout_seconds,
+            max_attempts: max_attempts.max(1),
+            backoff_initial_ms: millis(initial),
+            backoff_max_ms: millis(max.max(initial)),
+        }
     }
 
     /// The pause after attempt `number`: doubles from the first one to the longest.

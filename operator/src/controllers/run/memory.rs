@@ -117,14 +117,20 @@ impl Memory {
 
     /// Pods of that Job that are going away or are gone.
     pub fn pods(&self, job_uid: &str) -> Vec<Arc<Pod>> {
-        self.inner.lock().pods.get(job_uid).into_iter().flatten().map(|(pod, _)| Arc::clone(pod)).collect()
+        self.inner
+            .lock()
+            .pods
+            .get(job_uid)
+            .into_iter()
+            .flatten()
+            .map(|(pod, _)| Arc::clone(pod))
+            .collect()
     }
 
-    /// The run is complete: nothing about it is needed any more.
+    /// The run is complete: nothing is made for it any more. Our last write of it stays until the cache has it, or an older
+    /// state would be taken for the newest and something be made after the end.
     pub fn forget(&self, run_uid: &str) {
-        let mut inner = self.inner.lock();
-        inner.launches.remove(run_uid);
-        inner.written.remove(run_uid);
+        self.inner.lock().launches.remove(run_uid);
     }
 }
 

@@ -3,20 +3,22 @@
 //! | file | is the place to change |
 //! |---|---|
 //! | `gather.rs` | where facts come from |
-//! | `decide.rs` | when a run starts, waits, retries, ends |
+//! | `decide.rs`, `ending.rs` | when a run starts, waits, retries; how it ends |
 //! | `observe.rs`, `outcome.rs`, `startup.rs` | what the state of a Job and its pods means |
 //! | `planning.rs`, `references.rs` | what a plan needs |
 //! | `launch.rs`, `build/` | what the objects contain |
-//! | `status.rs` | what the status says |
+//! | `status.rs`, `account.rs` | what the status says |
 //! | `act.rs`, `cluster.rs` | the calls, and their order |
 //!
 //! Writes to the API server for a run with one destination and no retry: nine (finalizer, plan, status, generate Job, status,
 //! status, deliver Job, status, status); Events apart. A test counts them.
 
+mod account;
 mod act;
 mod build;
 mod cluster;
 mod decide;
+mod ending;
 mod facts;
 mod gather;
 mod launch;
@@ -76,12 +78,25 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
     let tools = Arc::new(Tools {
         cluster: Kube(ctx.client.clone()),
         memory,
-        image: Image { name: ctx.config.runner_image.clone(), pull_policy: ctx.config.runner_pull_policy.clone(), pull_secrets: ctx.config.runner_pull_secrets.clone() },
+        image: Image {
+            name: ctx.config.runner_image.clone(),
+            pull_policy: ctx.config.runner_pull_policy.clone(),
+            pull_secrets: ctx.config.runner_pull_secrets.clone(),
+        },
     });
     // All caches, not only the runs': a reference that is not there yet must not look like one that is missing.
     if ctx.stores.ready().await {
         let cache = ctx.stores.runs.clone();
-        drive("run", ctx, &cache, requests, CONCURRENCY, move |run, ctx| reconcile(run, ctx, Arc::clone(&tools)), shutdown).await;
+        drive(
+            "run",
+            ctx,
+            &cache,
+            requests,
+            CONCURRENCY,
+            move |run, ctx| reconcile(run, ctx, Arc::clone(&tools)),
+            shutdown,
+        )
+        .await;
     }
 }
 
@@ -135,7 +150,12 @@ fn is_open(run: &ReportRun) -> bool {
 
 async fn reconcile(run: Arc<ReportRun>, ctx: Arc<Context>, tools: Arc<Tools>) -> Result<Action, ClusterError> {
     let Tools { cluster, memory, image } = tools.as_ref();
-    let from = Sources { view: &ctx.stores, cluster, memory, image };
+    let from = Sources {
+        view: &ctx.stores,
+        cluster,
+        memory,
+        image,
+    };
     let mut run = memory.newest(run);
     let mut setback: Option<Setback> = None;
     for _ in 0..MAX_STEPS {

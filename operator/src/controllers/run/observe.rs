@@ -7,7 +7,7 @@ use openreg_crds::report_run::{Attempt, RunFailure};
 use openreg_parts::error::Class;
 
 use super::facts::{Facts, Work, is_condemned};
-use super::outcome::{End, Verdict, failure, has_started, is_over, is_settled, judge};
+use super::outcome::{End, Verdict, failure, finished, has_started, is_node_lost, is_over, is_settled, judge};
 use super::startup;
 
 /// Where an attempt's Job is.
@@ -36,10 +36,18 @@ pub fn observe(facts: &Facts, work: Work, attempt: &Attempt) -> Seen {
         Some(job) if is_settled(job) => {
             let known = pods.iter().any(|p| p.gone || is_over(&p.pod)) || facts.confirmed.contains(uid);
             // Job and Pods come over two watches: the pod's last state may be on its way.
-            if known && !alive { Seen::Over(Box::new(end(facts, work, attempt, Some(job)))) } else { Seen::Ending }
+            if known && !alive {
+                Seen::Over(Box::new(end(facts, work, attempt, Some(job))))
+            } else {
+                Seen::Ending
+            }
         }
         Some(job) => {
-            let ending = job.metadata.deletion_timestamp.is_some() || job.status.as_ref().is_some_and(|s| s.conditions.iter().flatten().any(|c| c.type_ == "FailureTarget" && c.status == "True"));
+            let failing = job
+                .status
+                .as_ref()
+                .is_some_and(|s| s.conditions.iter().flatten().any(|c| c.type_ == "FailureTarget" && c.status == "True"));
+            let ending = failing || finished(job).is_some() || job.metadata.deletion_timestamp.is_some();
             match (ending, pods.iter().any(|p| has_started(&p.pod))) {
                 (true, _) => Seen::Ending,
                 (false, true) => Seen::Running,
@@ -61,14 +69,31 @@ fn end(facts: &Facts, work: Work, attempt: &Attempt, job: Option<&Job>) -> End {
     // Removed because it could not start, and it never did: the reason was written down before the Job was removed.
     if is_condemned(attempt) && end.report.is_none() && !pods.iter().any(|p| has_started(&p.pod)) {
         let reason = condemnation(facts, work).unwrap_or_else(|| failure("Start", Class::Transient, "PodNotStarted", "the pod did not start in time", None));
-        // A pod that was there and is not known any more (a restart came between) may have started in the last moment.
-        let sure = !pods.is_empty() || startup::is_without_pod(&reason.code);
-        end = End { verdict: Verdict::Failed(reason), report: None, pods: end.pods, seen: sure, certain: sure || work == Work::Generate };
+        let sure = if pods.is_empty() {
+            // A pod that was there and is not known any more (a restart came between) may have started in the last moment;
+            // a Job that made none cannot be over.
+            startup::is_without_pod(&reason.code) && job.is_none_or(|j| finished(j).is_none())
+        } else {
+            !pods.iter().any(|p| is_node_lost(&p.pod))
+        };
+        end = End {
+            verdict: Verdict::Failed(reason),
+            report: None,
+            pods: end.pods,
+            seen: sure,
+            certain: sure || work == Work::Generate,
+        };
     }
     // The pod was told to stop, and not because somebody wanted the run stopped: a drained node.
     if end.verdict == Verdict::Cancelled && !facts.stopping() {
         let stage = if work == Work::Generate { "Read" } else { "Deliver" };
-        end.verdict = Verdict::Failed(failure(stage, Class::Transient, "Terminated", "the pod was told to stop before it had finished", None));
+        end.verdict = Verdict::Failed(failure(
+            stage,
+            Class::Transient,
+            "Terminated",
+            "the pod was told to stop before it had finished",
+            None,
+        ));
     }
     end
 }
@@ -97,5 +122,6 @@ pub fn deadline(facts: &Facts, attempt: &Attempt) -> Timestamp {
 
 /// `seconds` after `from`.
 pub fn after(from: Timestamp, seconds: u64) -> Timestamp {
-    from.checked_add(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 2))).unwrap_or(Timestamp::MAX)
+    from.checked_add(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 2)))
+        .unwrap_or(Timestamp::MAX)
 }

@@ -79,21 +79,48 @@ pub fn judge(work: Work, job: Option<&Job>, pods: &[SeenPod]) -> End {
     }
 
     // A Job may start the same program twice: the pod that got furthest speaks for it.
-    let told = pods.iter().filter_map(|p| Some(read(work, terminated(&p.pod)?))).max_by_key(|(rank, _, _)| *rank);
+    let told = pods
+        .iter()
+        .filter_map(|p| Some(read(work, terminated(&p.pod)?)))
+        .max_by_key(|(rank, _, _)| *rank);
     if let Some((_, verdict, report)) = told.as_ref().filter(|(rank, _, _)| *rank > 0) {
-        return End { verdict: verdict.clone(), report: report.clone(), pods: pods_ended, seen, certain: true };
+        return End {
+            verdict: verdict.clone(),
+            report: report.clone(),
+            pods: pods_ended,
+            seen,
+            certain: true,
+        };
     }
     let failure = silent(work, job, pods, told.map(|(_, verdict, _)| verdict));
     let started = pods.iter().any(|p| has_started(&p.pod));
     // Nothing can have been sent when every pod is known and none of them ever ran.
     let certain = work == Work::Generate || (job_ended && !started && !vanished && !pods.is_empty());
-    End { verdict: Verdict::Failed(failure), report: None, pods: pods_ended, seen, certain }
+    End {
+        verdict: Verdict::Failed(failure),
+        report: None,
+        pods: pods_ended,
+        seen,
+        certain,
+    }
 }
 
 /// What one pod's message says, and how far it got; rank 0 means that it says nothing that can be used.
 fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<RunReport>) {
     let stage = default_stage(work);
-    let bad = |code: &str, message: String| (0, Verdict::Failed(failure(stage, Class::Internal, code, message, Some("operator and runner image must be of one release: check OPENREG_RUNNER_IMAGE"))), None);
+    let bad = |code: &str, message: String| {
+        (
+            0,
+            Verdict::Failed(failure(
+                stage,
+                Class::Internal,
+                code,
+                message,
+                Some("operator and runner image must be of one release: check OPENREG_RUNNER_IMAGE"),
+            )),
+            None,
+        )
+    };
     let Some(text) = state.message.as_deref().filter(|m| !m.trim().is_empty()) else {
         return (0, Verdict::Failed(by_exit(work, state)), None);
     };
@@ -103,9 +130,21 @@ fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<Ru
     }
     match serde_json::from_str::<Version>(text) {
         // The kubelet writes messages of its own, for example when the program cannot be executed.
-        Err(_) if state.reason.as_deref() != Some("Error") && state.reason.as_deref() != Some("Completed") => return (0, Verdict::Failed(by_exit(work, state)), None),
-        Err(_) => return bad("ReportUnreadable", format!("could not read the runner's report; the runner ended with exit code {}", state.exit_code)),
-        Ok(Version { version }) if version != 1 => return bad("ReportVersion", format!("could not read the runner's report of version {version}: this operator reads version 1")),
+        Err(_) if state.reason.as_deref() != Some("Error") && state.reason.as_deref() != Some("Completed") => {
+            return (0, Verdict::Failed(by_exit(work, state)), None);
+        }
+        Err(_) => {
+            return bad(
+                "ReportUnreadable",
+                format!("could not read the runner's report; the runner ended with exit code {}", state.exit_code),
+            );
+        }
+        Ok(Version { version }) if version != 1 => {
+            return bad(
+                "ReportVersion",
+                format!("could not read the runner's report of version {version}: this operator reads version 1"),
+            );
+        }
         Ok(_) => {}
     }
     let report: RunReport = match serde_json::from_str(text) {
@@ -122,10 +161,21 @@ fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<Ru
         (Work::Deliver(_), Outcome::Unknown) => (8, Verdict::Unknown),
         (_, Outcome::Cancelled) => (2, Verdict::Cancelled),
         (_, Outcome::Failed) => match &report.failure {
-            Some(f) => (3, Verdict::Failed(failure(stage_name(f.stage), f.class, &f.code, f.message.clone(), f.hint.as_deref()))),
+            Some(f) => (
+                3,
+                Verdict::Failed(failure(stage_name(f.stage), f.class, &f.code, f.message.clone(), f.hint.as_deref())),
+            ),
             None => return bad("ReportUnexpected", "could not use the runner's report: it says Failed and not why".to_owned()),
         },
-        (_, outcome) => return bad("ReportUnexpected", format!("could not use the runner's report: a {} Job said {outcome:?} without its proof", stage.to_lowercase())),
+        (_, outcome) => {
+            return bad(
+                "ReportUnexpected",
+                format!(
+                    "could not use the runner's report: a {} Job said {outcome:?} without its proof",
+                    stage.to_lowercase()
+                ),
+            );
+        }
     };
     (verdict.0, verdict.1, Some(report))
 }
@@ -158,9 +208,17 @@ fn silent(work: Work, job: Option<&Job>, pods: &[SeenPod], told: Option<Verdict>
     let stage = default_stage(work);
     let words = || pods.iter().find_map(|p| p.pod.status.as_ref()?.message.clone());
     if let Some(reason) = pods.iter().find_map(|p| given_up(&p.pod)) {
-        return failure(stage, Class::Transient, reason, words().unwrap_or_else(|| "the pod's node went away or gave the pod up".to_owned()), None);
+        return failure(
+            stage,
+            Class::Transient,
+            reason,
+            words().unwrap_or_else(|| "the pod's node went away or gave the pod up".to_owned()),
+            None,
+        );
     }
-    let out_of_memory = pods.iter().any(|p| terminated(&p.pod).is_some_and(|t| t.reason.as_deref() == Some("OOMKilled")));
+    let out_of_memory = pods
+        .iter()
+        .any(|p| terminated(&p.pod).is_some_and(|t| t.reason.as_deref() == Some("OOMKilled")));
     if deadline(job) && !out_of_memory {
         return failure(
             stage,
@@ -175,7 +233,13 @@ fn silent(work: Work, job: Option<&Job>, pods: &[SeenPod], told: Option<Verdict>
     }
     // A kubelet that takes no more pods says so in the pod's own reason: OutOfcpu, NodeAffinity.
     if let Some(reason) = pods.iter().filter(|p| !has_started(&p.pod)).find_map(|p| p.pod.status.as_ref()?.reason.clone()) {
-        return failure("Start", Class::Transient, &reason, words().unwrap_or_else(|| "the node did not take the pod".to_owned()), None);
+        return failure(
+            "Start",
+            Class::Transient,
+            &reason,
+            words().unwrap_or_else(|| "the node did not take the pod".to_owned()),
+            None,
+        );
     }
     match job {
         None => failure(stage, Class::Transient, "JobLost", "the Job was deleted before its end was seen", None),
@@ -204,10 +268,28 @@ fn by_exit(work: Work, state: &ContainerStateTerminated) -> RunFailure {
         ),
         (_, 0) => failure(stage, Class::Internal, "NoReport", "the runner ended well and left no report", None),
         (Some("ContainerStatusUnknown"), _) => failure(stage, Class::Transient, "PodLost", "the container's end could not be read", None),
-        (_, 137 | 143) => failure(stage, Class::Transient, "Killed", format!("the runner was killed (exit code {code}) and left no report"), None),
+        (_, 137 | 143) => failure(
+            stage,
+            Class::Transient,
+            "Killed",
+            format!("the runner was killed (exit code {code}) and left no report"),
+            None,
+        ),
         (_, code) => match exit::class(code) {
-            Some(class) => failure(stage, class, "NoReport", format!("the runner ended with exit code {code} and left no report"), None),
-            None => failure(stage, Class::Internal, "Crashed", format!("the runner crashed with exit code {code}"), Some("the pod's log says more; please report it")),
+            Some(class) => failure(
+                stage,
+                class,
+                "NoReport",
+                format!("the runner ended with exit code {code} and left no report"),
+                None,
+            ),
+            None => failure(
+                stage,
+                Class::Internal,
+                "Crashed",
+                format!("the runner crashed with exit code {code}"),
+                Some("the pod's log says more; please report it"),
+            ),
         },
     }
 }
@@ -220,13 +302,21 @@ pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
 
 /// Whether the runner's container runs or ran.
 pub fn has_started(pod: &Pod) -> bool {
-    let state = pod.status.as_ref().and_then(|s| s.container_statuses.as_ref()?.iter().find(|c| c.name == CONTAINER)?.state.as_ref());
+    let state = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.container_statuses.as_ref()?.iter().find(|c| c.name == CONTAINER)?.state.as_ref());
     state.is_some_and(|s| s.running.is_some() || s.terminated.as_ref().is_some_and(|t| t.reason.as_deref() != Some("StartError")))
 }
 
 /// Whether the pod has reached its end, with or without a container that ran.
 pub fn is_over(pod: &Pod) -> bool {
     terminated(pod).is_some() || matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
+}
+
+/// Whether the pod's node was lost, so that nobody can say what its processes do.
+pub fn is_node_lost(pod: &Pod) -> bool {
+    given_up(pod) == Some("NodeLost")
 }
 
 /// Why a pod was given up by its node or by the cluster, if it was.
@@ -238,7 +328,11 @@ fn given_up(pod: &Pod) -> Option<&'static str> {
         Some("NodeShutdown" | "Shutdown" | "Terminated") => return Some("NodeShutdown"),
         _ => {}
     }
-    let disrupted = status.conditions.as_ref()?.iter().find(|c| c.type_ == "DisruptionTarget" && c.status == "True")?;
+    let disrupted = status
+        .conditions
+        .as_ref()?
+        .iter()
+        .find(|c| c.type_ == "DisruptionTarget" && c.status == "True")?;
     Some(match disrupted.reason.as_deref() {
         Some("PreemptionByScheduler") => "Preempted",
         Some("EvictionByEvictionAPI" | "TerminationByKubelet") => "Evicted",
@@ -250,7 +344,10 @@ fn given_up(pod: &Pod) -> Option<&'static str> {
 /// Why a Job is over, `Complete` or `Failed` with its reason, if it is. FailureTarget does not count: pods may still run.
 pub fn finished(job: &Job) -> Option<&str> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|c| (c.type_ == "Complete" || c.type_ == "Failed") && c.status == "True").map(|c| c.reason.as_deref().unwrap_or(&c.type_))
+    conditions
+        .iter()
+        .find(|c| (c.type_ == "Complete" || c.type_ == "Failed") && c.status == "True")
+        .map(|c| c.reason.as_deref().unwrap_or(&c.type_))
 }
 
 /// Whether a Job is over and none of its pods is still ending.

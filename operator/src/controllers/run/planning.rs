@@ -52,15 +52,35 @@ fn prepare(facts: &Facts, version: &ReportVersion) -> Planned {
     let report = &version.spec.report;
     let launch = Launch::of(&plan, report.execution.as_ref(), &facts.destinations);
     match plan.to_bytes() {
-        Ok(bytes) => Planned::Ready(Box::new(Prepared { version: report.version.clone(), sha256: Sha256::of(&bytes), plan: bytes, launch })),
-        Err(error) => Planned::Wrong(failure("Plan", Class::Config, "PlanTooLarge", error.to_string(), Some("shorten the queries or the mapping"))),
+        Ok(bytes) => Planned::Ready(Box::new(Prepared {
+            version: report.version.clone(),
+            sha256: Sha256::of(&bytes),
+            plan: bytes,
+            launch,
+        })),
+        Err(error) => Planned::Wrong(failure(
+            "Plan",
+            Class::Config,
+            "PlanTooLarge",
+            error.to_string(),
+            Some("shorten the queries or the mapping"),
+        )),
     }
 }
 
 /// The plan by the rules that the command line and the API use too.
 fn resolved(facts: &Facts, version: &ReportVersion) -> Result<RunPlan, Vec<Problem>> {
-    let (Some(tenant), Some(store)) = (&facts.tenant, &facts.store) else { return Err(Vec::new()) };
-    openreg_resolve::resolve(&openreg_resolve::Inputs { run: &facts.run, version, tenant, store, connectors: &facts.connectors, destinations: &facts.destinations })
+    let (Some(tenant), Some(store)) = (&facts.tenant, &facts.store) else {
+        return Err(Vec::new());
+    };
+    openreg_resolve::resolve(&openreg_resolve::Inputs {
+        run: &facts.run,
+        version,
+        tenant,
+        store,
+        connectors: &facts.connectors,
+        destinations: &facts.destinations,
+    })
 }
 
 /// The first problem in full, and how many more there are.
@@ -70,5 +90,11 @@ fn invalid(problems: &[Problem]) -> RunFailure {
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     };
-    failure("Plan", Class::Config, "Invalid", message, Some("mend the Report, Connector or Destination that is named, then start the run again"))
+    failure(
+        "Plan",
+        Class::Config,
+        "Invalid",
+        message,
+        Some("mend the Report, Connector or Destination that is named, then start the run again"),
+    )
 }

@@ -18,8 +18,17 @@ pub fn choose<'a, V: AsRef<ReportVersion>>(run: &ReportRunSpec, report: Option<&
         None => versions.iter().find(is_current),
         Some(wanted) => {
             // A Report that was deleted and made anew may have two contents of one version: its own wins, else the newest.
-            let mut matching: Vec<_> = versions.iter().filter(|v| v.as_ref().spec.report_ref == run.report_ref && &v.as_ref().spec.report.version == wanted).collect();
-            matching.sort_by_key(|v| (is_current(v), v.as_ref().metadata.creation_timestamp.as_ref().map(|t| t.0), v.as_ref().name_any()));
+            let mut matching: Vec<_> = versions
+                .iter()
+                .filter(|v| v.as_ref().spec.report_ref == run.report_ref && &v.as_ref().spec.report.version == wanted)
+                .collect();
+            matching.sort_by_key(|v| {
+                (
+                    is_current(v),
+                    v.as_ref().metadata.creation_timestamp.as_ref().map(|t| t.0),
+                    v.as_ref().name_any(),
+                )
+            });
             matching.last().copied()
         }
     }
@@ -46,19 +55,34 @@ pub fn missing(facts: &Facts, version: Option<&ReportVersion>) -> Vec<String> {
         out.push(match (&spec.version, &facts.report) {
             (Some(wanted), _) => format!("version {wanted} of Report {} does not exist", spec.report_ref),
             (None, None) => format!("Report {} does not exist", spec.report_ref),
-            (None, Some(report)) => not_ready("Report", &spec.report_ref, report.status.as_ref().map(|s| s.conditions.as_slice()), report.metadata.generation)
-                .unwrap_or_else(|| format!("Report {} has no accepted version yet", spec.report_ref)),
+            (None, Some(report)) => not_ready(
+                "Report",
+                &spec.report_ref,
+                report.status.as_ref().map(|s| s.conditions.as_slice()),
+                report.metadata.generation,
+            )
+            .unwrap_or_else(|| format!("Report {} has no accepted version yet", spec.report_ref)),
         });
         return out;
     };
     match &facts.store {
         None => out.push(format!("Store {STORE_NAME} does not exist")),
-        Some(s) => out.extend(not_ready("Store", STORE_NAME, s.status.as_ref().map(|s| s.conditions.as_slice()), s.metadata.generation)),
+        Some(s) => out.extend(not_ready(
+            "Store",
+            STORE_NAME,
+            s.status.as_ref().map(|s| s.conditions.as_slice()),
+            s.metadata.generation,
+        )),
     }
     for name in connectors(&version.spec.report) {
         match facts.connectors.get(&name) {
             None => out.push(format!("Connector {name} does not exist")),
-            Some(c) => out.extend(not_ready("Connector", &name, c.status.as_ref().map(|s| s.conditions.as_slice()), c.metadata.generation)),
+            Some(c) => out.extend(not_ready(
+                "Connector",
+                &name,
+                c.status.as_ref().map(|s| s.conditions.as_slice()),
+                c.metadata.generation,
+            )),
         }
     }
     // A run that only generates needs no destination.
@@ -66,7 +90,12 @@ pub fn missing(facts: &Facts, version: Option<&ReportVersion>) -> Vec<String> {
     for name in destinations(&version.spec.report).into_iter().filter(|_| delivers) {
         match facts.destinations.get(&name) {
             None => out.push(format!("Destination {name} does not exist")),
-            Some(d) => out.extend(not_ready("Destination", &name, d.status.as_ref().map(|s| s.conditions.as_slice()), d.metadata.generation)),
+            Some(d) => out.extend(not_ready(
+                "Destination",
+                &name,
+                d.status.as_ref().map(|s| s.conditions.as_slice()),
+                d.metadata.generation,
+            )),
         }
     }
     out

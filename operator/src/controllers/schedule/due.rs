@@ -94,11 +94,6 @@ impl Times {
         }
     }
 
-    /// The time zone.
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
-    }
-
     /// The first slot after `after`; none when there is none in the coming years.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         let start = self.whole_second(after);

@@ -19,6 +19,7 @@ use openreg_crds::common::condition::{self, ConditionStatus};
 use openreg_crds::schedule::{ScheduleStatus, SkippedSlot};
 use openreg_crds::{ReportRun, Schedule};
 use openreg_parts::error::Problem;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::due::{Decision, Due, Known, Times, wait};
@@ -27,8 +28,11 @@ use super::endpoint::not_a_tenant;
 use super::{drive, queue};
 use crate::context::Context;
 
-/// How many schedules are looked at in one moment: a thousand due at once are two short calls each.
-const CONCURRENCY: u16 = 64;
+/// No limit on how many are looked at: what is limited is the writes.
+const CONCURRENCY: u16 = 0;
+/// How many writes are under way in one moment. They are let through in the order in which they were asked for: when a
+/// thousand schedules are due at once, all their runs are made before the first status is written.
+const WRITES: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 enum ScheduleError {
@@ -48,10 +52,20 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
         .tenants
         .on_change(move |tenant| schedules.in_namespace(&tenant.name_any(), |_| true).iter().for_each(|s| asked.add(s)));
     let cache = ctx.stores.schedules.clone();
-    drive("schedule", ctx, &cache, requests, CONCURRENCY, reconcile, shutdown).await;
+    let writes = Arc::new(Semaphore::new(WRITES));
+    drive(
+        "schedule",
+        ctx,
+        &cache,
+        requests,
+        CONCURRENCY,
+        move |schedule, ctx| reconcile(schedule, ctx, Arc::clone(&writes)),
+        shutdown,
+    )
+    .await;
 }
 
-async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>) -> Result<Action, ScheduleError> {
+async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>, writes: Arc<Semaphore>) -> Result<Action, ScheduleError> {
     if schedule.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -71,7 +85,10 @@ async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>) -> Result<Action,
     if let (Ok(times), Some(tenant), true) = (times, tenant, problems.is_empty()) {
         let decision = decide(&ctx, &schedule, &times, &status, &namespace, &name, now)?;
         let conflict = match &decision.run {
-            Some(due) => start(&ctx, &schedule, &namespace, &name, &tenant, due).await?,
+            Some(due) => {
+                let _turn = writes.acquire().await;
+                start(&ctx, &schedule, &namespace, &name, &tenant, due).await?
+            }
             None => None,
         };
         next = decision.next;
@@ -79,12 +96,14 @@ async fn reconcile(schedule: Arc<Schedule>, ctx: Arc<Context>) -> Result<Action,
         decided = Some(decision);
     }
     judge(&mut status, &schedule, &problems, now);
+    let turn = writes.acquire().await;
     conditions::write_status(&ctx, &*schedule, status, &[READY, CONFLICT])
         .await
         .map_err(|source| ScheduleError::Api {
             what: format!("write the status of schedule {namespace}/{name}"),
             source,
         })?;
+    drop(turn);
     // After the write, so that a slot is told once however often its decision is computed.
     if let Some(decision) = decided {
         tell_skipped(&ctx, &schedule, &decision).await;

@@ -23,16 +23,23 @@ pub(super) struct Here<'a> {
 
 /// The plan with the places of this machine, and the destinations that are not delivered to from here.
 pub(super) fn localised(mut plan: RunPlan, here: &Here<'_>) -> Result<(RunPlan, Vec<Delivery>), Failure> {
-    plan.store.options = StoreOptions::Directory(DirectoryStoreOptions { path: text(&here.output.store())? });
+    plan.store.options = StoreOptions::Directory(DirectoryStoreOptions {
+        path: text(&here.output.store())?,
+    });
     plan.limits.scratch = text(here.scratch)?;
     for (name, connector) in &mut plan.connectors {
         if let SourceOptions::Sqlite(options) = &mut connector.source {
             let file = here.objects.connectors.get(name).map(|c| c.file.as_path()).unwrap_or(Path::new(""));
             // Relative to the file that names it.
             let path = file.parent().unwrap_or(Path::new("")).join(&options.path);
-            let path = if path.extension().is_some_and(|e| e == "sql") { built(name, &path, here.scratch)? } else { path };
+            let path = if path.extension().is_some_and(|e| e == "sql") {
+                built(name, &path, here.scratch)?
+            } else {
+                path
+            };
             if !path.is_file() {
-                return Err(Failure::config(format!("could not find the database {} of connector {name}", path.display())).hint(format!("the path is read from the directory of {}", file.display())));
+                return Err(Failure::config(format!("could not find the database {} of connector {name}", path.display()))
+                    .hint(format!("the path is read from the directory of {}", file.display())));
             }
             options.path = text(&path)?;
         }
@@ -49,7 +56,10 @@ pub(super) fn localised(mut plan: RunPlan, here: &Here<'_>) -> Result<(RunPlan, 
             destination.directory = options.path.clone();
             destinations.push(destination);
         } else {
-            left_alone.push(Delivery { destination: destination.name, result: Err("not delivered from here: openreg run delivers to directories only".to_owned()) });
+            left_alone.push(Delivery {
+                destination: destination.name,
+                result: Err("not delivered from here: openreg run delivers to directories only".to_owned()),
+            });
         }
     }
     plan.destinations = destinations;
@@ -65,7 +75,12 @@ fn built(connector: &str, statements: &Path, scratch: &Path) -> Result<PathBuf, 
         database.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
         database.execute_batch(&text)
     });
-    made.map_err(|e| Failure::config(format!("could not make the database of connector {connector} by the statements in {}: {e}", statements.display())))?;
+    made.map_err(|e| {
+        Failure::config(format!(
+            "could not make the database of connector {connector} by the statements in {}: {e}",
+            statements.display()
+        ))
+    })?;
     Ok(path)
 }
 
@@ -79,5 +94,7 @@ fn place(mount: &mut SecretMount, user: &str, here: &Here<'_>) -> Result<(), Fai
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
-    path.to_str().map(str::to_owned).ok_or_else(|| Failure::config(format!("could not use {}: its name is not UTF-8", path.display())))
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::config(format!("could not use {}: its name is not UTF-8", path.display())))
 }

@@ -38,7 +38,15 @@ pub(crate) struct Delivery {
 pub(crate) fn run(arguments: &RunArguments) -> Answer {
     let mut all = Vec::new();
     for file in &arguments.files {
-        let found = documents::read(file)?.map_err(|e| Failure::config(format!("could not read {}:{}:{}: it is no YAML: {}", e.file.display(), e.position.0, e.position.1, e.message)))?;
+        let found = documents::read(file)?.map_err(|e| {
+            Failure::config(format!(
+                "could not read {}:{}:{}: it is no YAML: {}",
+                e.file.display(),
+                e.position.0,
+                e.position.1,
+                e.message
+            ))
+        })?;
         all.extend(found);
     }
     let (objects, found) = objects(&all);
@@ -59,10 +67,18 @@ pub(crate) fn run(arguments: &RunArguments) -> Answer {
 
     let output = Output::prepare(&arguments.output)?;
     let scratch = tempfile::tempdir().map_err(|e| Failure::io("make a temporary directory in", &std::env::temp_dir(), &e))?;
-    let here = local::Here { objects: &objects, output: &output, scratch: scratch.path(), secrets: arguments.secrets.as_deref() };
+    let here = local::Here {
+        objects: &objects,
+        output: &output,
+        scratch: scratch.path(),
+        secrets: arguments.secrets.as_deref(),
+    };
     let (plan, left_alone) = local::localised(plan, &here)?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::config(format!("could not start: {e}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::config(format!("could not start: {e}")))?;
     runtime.block_on(async {
         // Only an error if one is installed already, and then there is one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -75,7 +91,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Answer {
         });
         let generated = match pipeline(&plan, &sha256, &cancel).await {
             Ok(generated) => generated,
-            Err(Stop::Cancelled) => return Err(Failure { code: INTERRUPTED, text: "interrupted; nothing was made".to_owned(), hint: None }),
+            Err(Stop::Cancelled) => {
+                return Err(Failure {
+                    code: INTERRUPTED,
+                    text: "interrupted; nothing was made".to_owned(),
+                    hint: None,
+                });
+            }
             Err(Stop::Failed(error)) => return Err(error.into()),
         };
         let mut deliveries: Vec<Delivery> = Vec::new();
@@ -85,7 +107,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Answer {
         }
         output.collect(&plan, &generated.manifest, &deliveries)?;
         show::show(&plan, &generated, &deliveries, &output)?;
-        let failed = deliveries.iter().any(|d| d.result.is_err() && plan.destinations.iter().any(|p| p.name == d.destination));
+        let failed = deliveries
+            .iter()
+            .any(|d| d.result.is_err() && plan.destinations.iter().any(|p| p.name == d.destination));
         Ok(match generated.done.outcome {
             Outcome::Blocked => exit::DATA,
             _ if failed => exit::CONFIG,
@@ -97,7 +121,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Answer {
 async fn pipeline(plan: &RunPlan, sha256: &openreg_plan::Sha256, cancel: &CancellationToken) -> Result<Generated, Stop> {
     let store = assemble::store(plan).await.map_err(Stop::Failed)?;
     let line = Line::new(&plan.run.report);
-    let attempt = Attempt { pod: POD.to_owned(), number: 1 };
+    let attempt = Attempt {
+        pod: POD.to_owned(),
+        number: 1,
+    };
     let result = generate(plan, sha256, &attempt, &store, cancel, line.on_progress()).await;
     line.end(result.is_ok());
     result
@@ -107,14 +134,31 @@ async fn delivered(plan: &RunPlan, generated: &Generated, cancel: &CancellationT
     let mut deliveries = Vec::new();
     let Some(manifest) = &generated.done.manifest else { return deliveries };
     for (index, destination) in plan.destinations.iter().enumerate() {
-        let request = DeliverRequest { destination: index, attempt: 1, pod: POD.to_owned(), ended_pods: Vec::new(), manifest_sha256: manifest.sha256.clone() };
+        // A receiver has its directory; here nobody made one.
+        if let Err(e) = std::fs::create_dir_all(&destination.directory) {
+            deliveries.push(Delivery {
+                destination: destination.name.clone(),
+                result: Err(format!("could not make {}: {e}", destination.directory)),
+            });
+            continue;
+        }
+        let request = DeliverRequest {
+            destination: index,
+            attempt: 1,
+            pod: POD.to_owned(),
+            ended_pods: Vec::new(),
+            manifest_sha256: manifest.sha256.clone(),
+        };
         let done = deliver(plan, request, cancel.clone(), &|_| {}).await;
         let result = match (done.outcome, done.failure) {
             (Outcome::Delivered, _) => Ok(done.delivery.remote.unwrap_or_default()),
             (_, Some(error)) => Err(error.message),
             (outcome, None) => Err(format!("{outcome:?}")),
         };
-        deliveries.push(Delivery { destination: destination.name.clone(), result });
+        deliveries.push(Delivery {
+            destination: destination.name.clone(),
+            result,
+        });
     }
     deliveries
 }

@@ -28,7 +28,10 @@ impl Output {
         let own = root.join(OWN);
         match fs::read_to_string(own.join(LIST)) {
             Ok(list) => {
-                for line in list.lines().filter(|line| Path::new(line).components().all(|c| matches!(c, std::path::Component::Normal(_)))) {
+                for line in list
+                    .lines()
+                    .filter(|line| Path::new(line).components().all(|c| matches!(c, std::path::Component::Normal(_))))
+                {
                     removed(fs::remove_file(root.join(line))).map_err(|e| Failure::io("remove", &root.join(line), &e))?;
                 }
             }
@@ -62,12 +65,17 @@ impl Output {
         files.extend(manifest.violations.iter().map(|v| (stored(&v.key), "violations.jsonl".to_owned())));
         files.extend(manifest.artifacts.iter().map(|a| (stored(&a.key), a.name.clone())));
         let mut list: Vec<String> = files.iter().map(|(_, name)| name.clone()).collect();
-        let delivered = deliveries.iter().filter_map(|d| Path::new(d.result.as_ref().ok()?).strip_prefix(&self.root).ok()?.to_str().map(str::to_owned));
+        let delivered = deliveries
+            .iter()
+            .filter_map(|d| Path::new(d.result.as_ref().ok()?).strip_prefix(&self.root).ok()?.to_str().map(str::to_owned));
         list.extend(delivered);
         // Listed before they are made: a file that is not listed is never replaced.
         let taken = files.iter().map(|(_, name)| self.path(name)).find(|path| path.exists());
         if let Some(path) = taken {
-            return Err(Failure::config(format!("could not write {}: there is such a file, and no run made it", path.display())).hint("choose another --output, or move the file away"));
+            return Err(
+                Failure::config(format!("could not write {}: there is such a file, and no run made it", path.display()))
+                    .hint("choose another --output, or move the file away"),
+            );
         }
         let list_path = self.root.join(OWN).join(LIST);
         fs::write(&list_path, list.join("\n")).map_err(|e| Failure::io("write", &list_path, &e))?;

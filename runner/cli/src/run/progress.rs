@@ -24,7 +24,10 @@ impl Line {
             bar.set_message(format!("running {report}"));
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Self { bar, report: report.to_owned() }
+        Self {
+            bar,
+            report: report.to_owned(),
+        }
     }
 
     /// What the pipeline calls.

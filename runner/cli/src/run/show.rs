@@ -53,13 +53,26 @@ pub(super) fn show(plan: &RunPlan, generated: &Generated, deliveries: &[Delivery
 
 fn counts(manifest: &Manifest) -> String {
     let mut rows = vec![["dataset", "read", "reported", "excluded", "dropped"].map(str::to_owned).to_vec()];
-    rows.extend(manifest.datasets.iter().map(|d| vec![d.dataset.clone(), d.read.to_string(), d.reported.to_string(), d.excluded.to_string(), d.dropped.to_string()]));
+    rows.extend(manifest.datasets.iter().map(|d| {
+        vec![
+            d.dataset.clone(),
+            d.read.to_string(),
+            d.reported.to_string(),
+            d.excluded.to_string(),
+            d.dropped.to_string(),
+        ]
+    }));
     table(&rows, &[false, true, true, true, true])
 }
 
 fn files(manifest: &Manifest) -> String {
     let mut rows = vec![["name", "records", "bytes", "SHA-256"].map(str::to_owned).to_vec()];
-    rows.extend(manifest.artifacts.iter().map(|a| vec![a.name.clone(), a.records.to_string(), a.size.to_string(), a.sha256.clone()]));
+    rows.extend(
+        manifest
+            .artifacts
+            .iter()
+            .map(|a| vec![a.name.clone(), a.records.to_string(), a.size.to_string(), a.sha256.clone()]),
+    );
     table(&rows, &[false, true, true, false])
 }
 
@@ -71,7 +84,13 @@ fn violations(plan: &RunPlan, manifest: &Manifest, output: &Output) -> Result<St
         if counted.violations > SHOWN as u64 {
             shown.push_str(", …");
         }
-        rows.push(vec![rule.id.clone(), format!("{:?}", rule.severity), format!("{:?}", rule.on_violation), counted.violations.to_string(), shown]);
+        rows.push(vec![
+            rule.id.clone(),
+            format!("{:?}", rule.severity),
+            format!("{:?}", rule.on_violation),
+            counted.violations.to_string(),
+            shown,
+        ]);
     }
     Ok(table(&rows, &[false, false, false, true, false]))
 }
@@ -107,7 +126,11 @@ fn plain(value: &Value) -> String {
 
 fn next(plan: &RunPlan, manifest: &Manifest, output: &Output) -> String {
     let details = output.path("violations.jsonl");
-    let look = if manifest.violations.is_some() { format!("; every violation is in {}", details.display()) } else { String::new() };
+    let look = if manifest.violations.is_some() {
+        format!("; every violation is in {}", details.display())
+    } else {
+        String::new()
+    };
     match manifest.outcome {
         Outcome::Complete => match manifest.artifacts.first() {
             Some(artifact) => format!("next: look at {}{look}", output.path(&artifact.name).display()),
@@ -115,11 +138,20 @@ fn next(plan: &RunPlan, manifest: &Manifest, output: &Output) -> String {
         },
         Outcome::Empty => "nothing to report: no row was left, and whenEmpty is Nothing, so no file was made".to_owned(),
         Outcome::Blocked => {
-            let blocking: Vec<&str> = plan.rules.iter().zip(&manifest.rules).filter(|(rule, counted)| counted.violations > 0 && rule.on_violation != OnViolation::Flag).map(|(rule, _)| rule.id.as_str()).collect();
+            let blocking: Vec<&str> = plan
+                .rules
+                .iter()
+                .zip(&manifest.rules)
+                .filter(|(rule, counted)| counted.violations > 0 && rule.on_violation != OnViolation::Flag)
+                .map(|(rule, _)| rule.id.as_str())
+                .collect();
             if blocking.is_empty() {
                 return "blocked: no row was left, and whenEmpty is Block, so no file was made".to_owned();
             }
-            format!("blocked: rules {} found more than they tolerate, so no file was made; correct the rows and run again{look}", blocking.join(", "))
+            format!(
+                "blocked: rules {} found more than they tolerate, so no file was made; correct the rows and run again{look}",
+                blocking.join(", ")
+            )
         }
     }
 }

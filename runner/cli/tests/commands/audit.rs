@@ -22,14 +22,23 @@ fn a_chain_is_whole_or_breaks_somewhere() {
     let (text, head) = export(40);
     let whole = openreg_with(["verify", "audit", "-"], &text);
     assert_eq!(whole.code, 0, "{}", whole.err);
-    for expected in ["The chain is whole.", "entries    40", "tenant     00000000-0000-0000-0000-000000000007", head.as_str()] {
+    for expected in [
+        "The chain is whole.",
+        "entries    40",
+        "tenant     00000000-0000-0000-0000-000000000007",
+        head.as_str(),
+    ] {
         assert!(whole.out.contains(expected), "no `{expected}` in {}", whole.out);
     }
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), text.replacen("user/11", "user/12", 1)).expect("written");
     let broken = openreg(["verify".as_ref(), "audit".as_ref(), file.path().as_os_str()]);
     assert_eq!(broken.code, 11);
-    assert!(broken.err.contains("error: line 12: the chain breaks at entry 12: its content has the hash"), "{}", broken.err);
+    assert!(
+        broken.err.contains("error: line 12: the chain breaks at entry 12: its content has the hash"),
+        "{}",
+        broken.err
+    );
     let missing: String = text.lines().enumerate().filter(|(i, _)| *i != 6).map(|(_, l)| format!("{l}\n")).collect();
     let gap = openreg_with(["verify", "audit", "-"], &missing);
     assert_eq!(gap.code, 11);

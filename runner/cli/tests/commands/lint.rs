@@ -8,7 +8,11 @@ fn lint(text: &str) -> (i32, Vec<String>, String) {
     std::fs::write(&file, text).expect("written");
     let answer = openreg(["lint", "-f", file.to_str().expect("UTF-8")]);
     let prefix = format!("{}:", file.display());
-    (answer.code, answer.out.lines().map(|l| l.strip_prefix(&prefix).unwrap_or(l).to_owned()).collect(), answer.err)
+    (
+        answer.code,
+        answer.out.lines().map(|l| l.strip_prefix(&prefix).unwrap_or(l).to_owned()).collect(),
+        answer.err,
+    )
 }
 
 #[test]
@@ -24,23 +28,75 @@ fn each_problem_has_its_place() {
     let report = std::fs::read_to_string(samples().join("quickstart.yaml")).expect("the sample");
     let cases: Vec<(String, Vec<&str>)> = vec![
         (format!("{connector}  sqlite: {{path: a.sqlite}}\n"), vec![]),
-        (format!("{connector}  sqlite: {{path: a.sqlite}}\n  sqlight: 1\n"), vec!["6:12 spec.sqlight: is not a field here: write one of checkInterval, credentialsRef, limits, network, postgres, sqlite, timestamps"]),
-        (format!("{connector}  sqlite: {{file: a.sqlite}}\n"), vec!["5:12 spec.sqlite.path: is missing", "5:18 spec.sqlite.file: is not a field here: write one of path"]),
-        (format!("{connector}  checkInterval: 6h\n"), vec!["5:3 spec: set exactly one of postgres, sqlite"]),
-        (format!("{connector}  sqlite: {{path: ../a}}\n"), vec!["5:18 spec.sqlite.path: must not contain `..`"]),
-        (format!("{connector}  sqlite: {{path: a}}\n  limits: {{batchRows: 0}}\n"), vec!["6:23 spec.limits.batchRows: 0 is not possible: write from 1 to 65536"]),
-        (format!("{connector}  sqlite: {{path: a}}\n  limits: {{connectTimeout: 10}}\n"), vec!["6:28 spec.limits.connectTimeout: `10` is a number: write a text, in quotes"]),
-        ("kind: Connector\n".to_owned(), vec!["1:1 is no Kubernetes object: write apiVersion, kind, metadata and spec"]),
-        (connector.replace("Connector", "Conector"), vec!["2:7 kind: `Conector` is not known: write one of Calendar, Connector, Destination, Report, ReportRun, ReportVersion, Schedule, Store"]),
-        (connector.replace("v1alpha1", "v9") + "  sqlite: {path: a}\n", vec!["1:13 apiVersion: `openreg.io/v9` is not known: write openreg.io/v1alpha1"]),
-        (connector.replace("{name: db}", "{name: Db}") + "  sqlite: {path: a}\n", vec!["3:18 metadata.name: `Db` is not a name: write lower-case letters, digits and hyphens, such as trades-daily"]),
-        (format!("{connector}  sqlite: {{path: a}}\n").replace("db", &"x".repeat(33)), vec!["3:18 metadata.name: has 33 characters: write at most 32"]),
+        (
+            format!("{connector}  sqlite: {{path: a.sqlite}}\n  sqlight: 1\n"),
+            vec!["6:12 spec.sqlight: is not a field here: write one of checkInterval, credentialsRef, limits, network, postgres, sqlite, timestamps"],
+        ),
+        (
+            format!("{connector}  sqlite: {{file: a.sqlite}}\n"),
+            vec![
+                "5:11 spec.sqlite.path: is missing",
+                "5:18 spec.sqlite.file: is not a field here: write one of path",
+            ],
+        ),
+        (
+            format!("{connector}  checkInterval: 6h\n"),
+            vec!["5:3 spec: set exactly one of postgres, sqlite"],
+        ),
+        (
+            format!("{connector}  sqlite: {{path: ../a}}\n"),
+            vec!["5:18 spec.sqlite.path: must not contain `..`"],
+        ),
+        (
+            format!("{connector}  sqlite: {{path: a}}\n  limits: {{batchRows: 0}}\n"),
+            vec!["6:23 spec.limits.batchRows: 0 is not possible: write from 1 to 65536"],
+        ),
+        (
+            format!("{connector}  sqlite: {{path: a}}\n  limits: {{connectTimeout: 10}}\n"),
+            vec!["6:28 spec.limits.connectTimeout: `10` is a number: write a text, in quotes"],
+        ),
+        (
+            "kind: Connector\n".to_owned(),
+            vec!["1:1 is no Kubernetes object: write apiVersion, kind, metadata and spec"],
+        ),
+        (
+            connector.replace("Connector", "Conector"),
+            vec!["2:7 kind: `Conector` is not known: write one of Calendar, Connector, Destination, Report, ReportRun, ReportVersion, Schedule, Store"],
+        ),
+        (
+            connector.replace("v1alpha1", "v9") + "  sqlite: {path: a}\n",
+            vec!["1:13 apiVersion: `openreg.io/v9` is not known: write openreg.io/v1alpha1"],
+        ),
+        (
+            connector.replace("{name: db}", "{name: Db}") + "  sqlite: {path: a}\n",
+            vec!["3:18 metadata.name: `Db` is not a name: write lower-case letters, digits and hyphens, such as trades-daily"],
+        ),
+        (
+            format!("{connector}  sqlite: {{path: a}}\n").replace("db", &"x".repeat(33)),
+            vec!["3:18 metadata.name: has 33 characters: write at most 32"],
+        ),
         ("a: [\n".to_owned(), vec!["is no YAML"]),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n".to_owned(), vec![]),
-        (report.replace("connectorRef: quickstart", "connectorRef: other"), vec!["spec.source.datasets[0].connectorRef: there is no Connector `other` in this namespace: create it or name another"]),
-        (report.replace("regex: \"[A-Z]", "regex: \"[A-Z"), vec!["spec.validation[1].rule.pattern.regex: is not a regular expression"]),
-        (report.replace("AND trade_time < :period_end", "AND trade_time < :end"), vec!["spec.source.datasets[0].query: `:end` is not known: use :period_start, :period_end or a parameter"]),
-        (format!("{report}---\n{report}"), vec!["there is a Connector `quickstart` already", "there is a Destination `quickstart-inbox` already", "there is a Report `quickstart` already"]),
+        (
+            report.replace("connectorRef: quickstart", "connectorRef: other"),
+            vec!["spec.source.datasets[0].connectorRef: there is no Connector `other` in this namespace: create it or name another"],
+        ),
+        (
+            report.replace("regex: \"[A-Z]", "regex: \"[A-Z"),
+            vec!["spec.validation[1].rule.pattern.regex: is not a regular expression"],
+        ),
+        (
+            report.replace("AND trade_time < :period_end", "AND trade_time < :end"),
+            vec!["spec.source.datasets[0].query: `:end` is not known: use :period_start, :period_end or a parameter"],
+        ),
+        (
+            format!("{report}---\n{report}"),
+            vec![
+                "there is a Connector `quickstart` already",
+                "there is a Destination `quickstart-inbox` already",
+                "there is a Report `quickstart` already",
+            ],
+        ),
     ];
     for (text, expected) in cases {
         let (code, lines, summary) = lint(&text);
@@ -56,7 +112,13 @@ fn each_problem_has_its_place() {
 fn runs_and_schedules_are_judged_with_their_report() {
     let run = "apiVersion: openreg.io/v1alpha1\nkind: ReportRun\nmetadata: {name: r}\nspec:\n  id: 6f1c1d0a-8f0e-4f0c-9a57-2f6d1f6f3b11\n  reportRef: nope\n  trigger: Manual\n  period: {start: \"2026-03-03T00:00:00Z\", end: \"2026-03-04T00:00:00Z\"}\n";
     let (code, lines, _) = lint(run);
-    assert_eq!((code, lines), (10, vec!["6:14 spec.reportRef: there is no Report `nope` in this namespace: create it or name another".to_owned()]));
+    assert_eq!(
+        (code, lines),
+        (
+            10,
+            vec!["6:14 spec.reportRef: there is no Report `nope` in this namespace: create it or name another".to_owned()]
+        )
+    );
 }
 
 #[test]

@@ -36,12 +36,19 @@ pub(crate) fn openreg_with<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterat
     drop(stdin);
     let output = child.wait_with_output().expect("openreg ends");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    Answer { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
 /// The samples of the project.
 pub(crate) fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples").canonicalize().expect("the samples")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../config/samples")
+        .canonicalize()
+        .expect("the samples")
 }
 
 /// A directory of its own for a test, with the quickstart in it, changed by `change`.

@@ -44,23 +44,41 @@ fn the_quickstart_gives_the_same_bytes_every_time() {
     let (one, other) = (place.path().join("one"), place.path().join("deep/er/other"));
     let first = run_in(&samples(), &one, &[]);
     assert_eq!(first.code, 0, "{}{}", first.out, first.err);
-    for expected in ["250       247         3        0", "buyer-known", "T00042, T00117, T00203", "isin-form", "T00064, T00181", FILE, "delivered", "next: look at"] {
+    for expected in [
+        "250       247         3        0",
+        "buyer-known",
+        "T00042, T00117, T00203",
+        "isin-form",
+        "T00064, T00181",
+        FILE,
+        "delivered",
+        "next: look at",
+    ] {
         assert!(first.out.contains(expected), "no `{expected}` in\n{}", first.out);
     }
     assert!(first.err.contains("running quickstart"), "{}", first.err);
 
     let made = files(&one);
     let names: Vec<&str> = made.keys().map(String::as_str).collect();
-    assert_eq!(names, [&format!("delivered/quickstart-inbox/{FILE}"), "manifest.json", FILE, "violations.jsonl"]);
+    assert_eq!(
+        names,
+        [&format!("delivered/quickstart-inbox/{FILE}"), "manifest.json", FILE, "violations.jsonl"]
+    );
     let csv = std::str::from_utf8(&made[FILE]).expect("UTF-8");
     assert_eq!(csv.lines().count(), 248, "a header and 247 records");
     assert!(!csv.contains("T00042"), "a row without a LEI is excluded");
     assert!(csv.contains("T00064"), "a row that is flagged is reported");
     assert_eq!(made[FILE], made[&format!("delivered/quickstart-inbox/{FILE}")]);
     let manifest = manifest(&one);
-    assert_eq!((&manifest["outcome"], &manifest["artifacts"][0]["records"]), (&Value::from("Complete"), &Value::from(247)));
+    assert_eq!(
+        (&manifest["outcome"], &manifest["artifacts"][0]["records"]),
+        (&Value::from("Complete"), &Value::from(247))
+    );
     // The bytes of the file are a promise: a change here is a change for everybody.
-    assert_eq!(manifest["artifacts"][0]["sha256"], "GOLDEN");
+    assert_eq!(
+        manifest["artifacts"][0]["sha256"],
+        "27564c4f9bed260a9984866faa5bef10ea97a08464bbe2152c43469cf5492bb6"
+    );
     assert_eq!(std::str::from_utf8(&made["violations.jsonl"]).expect("UTF-8").lines().count(), 5);
 
     // Again into the same directory, where somebody put a file of their own; and elsewhere.
@@ -81,7 +99,11 @@ fn too_many_violations_block_the_run_and_leave_no_file() {
     assert_eq!(run_in(&samples(), &output, &[]).code, 0);
     let answer = run_in(directory.path(), &output, &[]);
     assert_eq!(answer.code, 11, "{}{}", answer.out, answer.err);
-    assert!(answer.out.contains("blocked: rules buyer-known found more than they tolerate"), "{}", answer.out);
+    assert!(
+        answer.out.contains("blocked: rules buyer-known found more than they tolerate"),
+        "{}",
+        answer.out
+    );
     let made = files(&output);
     let names: Vec<&str> = made.keys().map(String::as_str).collect();
     assert_eq!(names, ["manifest.json", "violations.jsonl"]);
@@ -92,33 +114,111 @@ fn too_many_violations_block_the_run_and_leave_no_file() {
 fn parameters_and_period_come_from_the_command_line() {
     let directory = quickstart(|text| text);
     let output = directory.path().join("out");
-    let more = ["--set", "lei=9695005MSX1OYEMGDF46", "--period-start", "2026-03-03T00:00:00+01:00", "--period-end", "2026-03-04T00:00:00+01:00"];
+    let more = [
+        "--set",
+        "lei=9695005MSX1OYEMGDF46",
+        "--period-start",
+        "2026-03-03T00:00:00+01:00",
+        "--period-end",
+        "2026-03-04T00:00:00+01:00",
+    ];
     let answer = run_in(directory.path(), &output, &more);
     assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
     let csv = std::fs::read_to_string(output.join("trades_9695005MSX1OYEMGDF46_20260303.csv")).expect("the file");
     assert!(csv.lines().nth(1).is_some_and(|l| l.starts_with("9695005MSX1OYEMGDF46;")), "{csv}");
 
-    let empty = run_in(directory.path(), &output, &["--period-start", "2020-01-01T00:00:00Z", "--period-end", "2020-01-02T00:00:00Z"]);
+    let empty = run_in(
+        directory.path(),
+        &output,
+        &["--period-start", "2020-01-01T00:00:00Z", "--period-end", "2020-01-02T00:00:00Z"],
+    );
     assert_eq!(empty.code, 0, "{}{}", empty.out, empty.err);
     assert!(empty.out.contains("nothing to report"), "{}", empty.out);
 }
 
 #[test]
 fn what_is_wrong_is_said_with_an_exit_code_and_a_hint() {
-    let cases: Vec<(&str, fn(String) -> String, &[&str], i32, &str)> = vec![
-        ("no period", |t| t.replace("openreg.io/example-period", "example"), &[], 10, "hint: write for example --period-start"),
+    /// What is tried, what is changed in the sample, more arguments, the exit code, part of the message.
+    type Case = (&'static str, fn(String) -> String, &'static [&'static str], i32, &'static str);
+    let cases: Vec<Case> = vec![
+        (
+            "no period",
+            |t| t.replace("openreg.io/example-period", "example"),
+            &[],
+            10,
+            "hint: write for example --period-start",
+        ),
         ("half a period", |t| t, &["--period-start", "2026-03-02T00:00:00Z"], 2, "--period-end"),
-        ("a wrong period", |t| t, &["--period-start", "today", "--period-end", "tomorrow"], 10, "spec.period.start: `today` is not an instant"),
-        ("a parameter that is none", |t| t, &["--set", "nope=1"], 10, "spec.parameters.nope: is no parameter of the report: the report has lei"),
-        ("a parameter that does not fit", |t| t, &["--set", "lei=x"], 10, "spec.parameters.lei: `x` does not match"),
-        ("another report", |t| t, &["--report", "nope"], 10, "could not find report nope in the files: they hold quickstart"),
-        ("a mistake in the report", |t| t.replace("version: 1.0.0", "version: 1.0"), &[], 10, "quickstart.yaml:36:12 spec.version: `1` is a number: write a text, in quotes"),
-        ("a connector that is not there", |t| t.replace("connectorRef: quickstart", "connectorRef: other"), &[], 10, "there is no Connector `other`"),
+        (
+            "a wrong period",
+            |t| t,
+            &["--period-start", "today", "--period-end", "tomorrow"],
+            10,
+            "spec.period.start: `today` is not an instant",
+        ),
+        (
+            "a parameter that is none",
+            |t| t,
+            &["--set", "nope=1"],
+            10,
+            "spec.parameters.nope: is no parameter of the report: the report has lei",
+        ),
+        (
+            "a parameter that does not fit",
+            |t| t,
+            &["--set", "lei=x"],
+            10,
+            "spec.parameters.lei: `x` does not match",
+        ),
+        (
+            "another report",
+            |t| t,
+            &["--report", "nope"],
+            10,
+            "could not find report nope in the files: they hold quickstart",
+        ),
+        (
+            "a mistake in the report",
+            |t| t.replace("version: 1.0.0", "version: 1.0"),
+            &[],
+            10,
+            "quickstart.yaml:33:12 spec.version: `1.0` is a number: write a text, in quotes",
+        ),
+        (
+            "a connector that is not there",
+            |t| t.replace("connectorRef: quickstart", "connectorRef: other"),
+            &[],
+            10,
+            "there is no Connector `other`",
+        ),
         ("no YAML", |t| format!("{t}\n  - }}"), &[], 10, "it is no YAML"),
-        ("a column that is not there", |t| t.replace("SELECT trade_ref,", "SELECT trade_ref, nope,"), &[], 10, "no such column: nope"),
+        (
+            "a column that is not there",
+            |t| t.replace("SELECT trade_ref,", "SELECT trade_ref, nope,"),
+            &[],
+            10,
+            "no such column: nope",
+        ),
         ("a file that is not there", |t| t.replace("trades.sql", "other.sql"), &[], 10, "could not read"),
-        ("a database that is not there", |t| t.replace("trades.sql", "trades.sqlite"), &[], 10, "could not find the database"),
-        ("a Secret that is not given", |t| t.replace("sqlite: {path: quickstart/trades.sql}", "postgres: {host: db, database: d}\n  credentialsRef: {secret: db}"), &[], 10, "hint: give --secrets DIR"),
+        (
+            "a database that is not there",
+            |t| t.replace("trades.sql", "trades.sqlite"),
+            &[],
+            10,
+            "could not find the database",
+        ),
+        (
+            "a Secret that is not given",
+            |t| {
+                t.replace(
+                    "sqlite: {path: quickstart/trades.sql}",
+                    "postgres: {host: db, database: d}\n  credentialsRef: {secret: db}",
+                )
+            },
+            &[],
+            10,
+            "hint: give --secrets DIR",
+        ),
     ];
     for (name, change, more, code, expected) in cases {
         let directory = quickstart(change);
@@ -135,7 +235,11 @@ fn statements_that_fail_are_named() {
     std::fs::write(directory.path().join("quickstart/trades.sql"), "CREATE TABL trades (a)").expect("written");
     let answer = run_in(directory.path(), &directory.path().join("out"), &[]);
     assert_eq!(answer.code, 10);
-    assert!(answer.err.contains("could not make the database of connector quickstart by the statements in"), "{}", answer.err);
+    assert!(
+        answer.err.contains("could not make the database of connector quickstart by the statements in"),
+        "{}",
+        answer.err
+    );
     assert!(answer.err.contains("syntax error"), "{}", answer.err);
 }
 

@@ -89,6 +89,7 @@ pub struct S3Server {
     directory: tempfile::TempDir,
     program: PathBuf,
     port: u16,
+    tls: bool,
 }
 
 impl S3Server {
@@ -101,6 +102,15 @@ impl S3Server {
 
     /// A server, or the reason why there is none, printed.
     pub fn start() -> Option<Self> {
+        Self::with_tls(false)
+    }
+
+    /// One that speaks TLS with a certificate of its own, which [`S3Server::secret`] holds as `ca.crt`.
+    pub fn start_tls() -> Option<Self> {
+        Self::with_tls(true)
+    }
+
+    fn with_tls(tls: bool) -> Option<Self> {
         let Some(program) = versitygw() else {
             println!("SKIPPED: there is no versitygw; tests/services/versitygw.sh builds it");
             return None;
@@ -113,7 +123,25 @@ impl S3Server {
             directory,
             program,
             port: free_port(),
+            tls,
         };
+        if tls {
+            let (key, certificate) = (server.file("key.pem"), server.file("cert.pem"));
+            let mut arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=openreg-test"
+                .split(' ')
+                .collect::<Vec<_>>();
+            arguments.extend([
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+                "-keyout",
+                &key,
+                "-out",
+                &certificate,
+            ]);
+            must("make a certificate", run("openssl", &arguments));
+        }
         server.resume();
         Some(server)
     }
@@ -129,9 +157,12 @@ impl S3Server {
             "--secret",
             Self::SECRET_KEY,
             "--quiet",
-            "posix",
         ]);
+        if self.tls {
+            command.args(["--cert", &self.file("cert.pem"), "--key", &self.file("key.pem")]);
+        }
         command
+            .arg("posix")
             .arg("--sidecar")
             .arg(self.directory.path().join("meta"))
             .arg(self.directory.path().join("data"));
@@ -139,6 +170,10 @@ impl S3Server {
             Ok(process) => self.process = Some(process),
             Err(e) => panic!("{e}"),
         }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
     }
 
     /// Kills it.
@@ -149,12 +184,12 @@ impl S3Server {
     /// What a user would write to use it.
     pub fn options(&self) -> S3Options {
         S3Options {
-            endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
+            endpoint: Some(format!("{}://127.0.0.1:{}", if self.tls { "https" } else { "http" }, self.port)),
             region: "us-east-1".to_owned(),
             bucket: Self::BUCKET.to_owned(),
             prefix: Some("openreg/".to_owned()),
             path_style: Some(true),
-            ca_key: None,
+            ca_key: self.tls.then(|| "ca.crt".to_owned()),
         }
     }
 
@@ -166,6 +201,11 @@ impl S3Server {
     /// Credentials that it accepts.
     pub fn secret(&self) -> SecretFiles {
         let allowed = format!("127.0.0.1:{}\n", self.port);
+        let authority = if self.tls {
+            must("read the certificate", fs::read_to_string(self.file("cert.pem")))
+        } else {
+            String::new()
+        };
         secret(
             self.directory.path(),
             "s3",
@@ -173,6 +213,7 @@ impl S3Server {
                 ("accessKeyId", Self::ACCESS_KEY),
                 ("secretAccessKey", Self::SECRET_KEY),
                 (ALLOWED_HOSTS, &allowed),
+                ("ca.crt", &authority),
             ],
         )
     }

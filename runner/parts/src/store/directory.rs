@@ -13,8 +13,8 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use super::error::{Fault, StoreError};
+use super::handle::{Created, ObjectStream};
 use super::options::DirectoryStoreOptions;
-use super::store::{Created, ObjectStream};
 
 /// Bytes read or written at once.
 const BLOCK: usize = 256 << 10;

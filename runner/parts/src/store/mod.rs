@@ -12,9 +12,9 @@ mod directory;
 #[cfg(feature = "store")]
 mod error;
 #[cfg(feature = "store")]
-mod s3;
+mod handle;
 #[cfg(feature = "store")]
-mod store;
+mod s3;
 #[cfg(feature = "store")]
 mod upload;
 
@@ -23,6 +23,6 @@ mod tests;
 
 #[cfg(feature = "store")]
 pub use error::{Fault, StoreError};
-pub use options::{DirectoryStoreOptions, S3Options, StoreOptions};
 #[cfg(feature = "store")]
-pub use store::{Created, ObjectStream, Store, Writer};
+pub use handle::{Created, ObjectStream, Store, Writer};
+pub use options::{DirectoryStoreOptions, S3Options, StoreOptions};

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig};
@@ -14,10 +15,13 @@ use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_smithy_http_client::tls;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::error::{Cause, Fault, StoreError};
+use super::handle::{Created, ObjectStream};
 use super::options::S3Options;
-use super::store::{Created, ObjectStream};
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -50,8 +54,8 @@ impl S3 {
     pub(super) fn new(options: &S3Options, access_key: &str, secret_key: &str, authority: Option<&str>, prefix: &str) -> Result<Self, StoreError> {
         let mut context = tls::TlsContext::builder();
         if let Some(pem) = authority {
-            // The client panics on what is not PEM, so that is refused here.
-            if !pem.contains("-----BEGIN CERTIFICATE-----") || !pem.contains("-----END CERTIFICATE-----") {
+            // The client panics on what it cannot read, so that is refused here.
+            if !usable(pem) {
                 return Err(StoreError::new(format!("use bucket {}", options.bucket), Fault::CaUnreadable, None));
             }
             context = context.with_trust_store(tls::TrustStore::empty().with_pem_certificate(pem));
@@ -148,7 +152,7 @@ impl S3 {
         }
         match request.send().await {
             Ok(_) => Ok(Answered::Written),
-            Err(e) => conditional(e).map_err(|e| StoreError::s3(format!("write {path}"), e)),
+            Err(e) => conditional(&e).ok_or_else(|| StoreError::s3(format!("write {path}"), e)),
         }
     }
 
@@ -203,14 +207,21 @@ impl S3 {
     }
 }
 
-/// A conditional write's error, when it is an answer to the condition.
-pub(super) fn conditional<E: ProvideErrorMetadata>(
-    error: SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
-) -> Result<Answered, SdkError<E, aws_sdk_s3::config::http::HttpResponse>> {
-    match (status(&error), error.code()) {
-        (412, _) | (_, Some("PreconditionFailed")) => Ok(Answered::Taken),
-        (409, Some("ConditionalRequestConflict" | "OperationAborted")) => Ok(Answered::Conflict),
-        _ => Err(error),
+/// Whether every certificate in `pem` can be an authority's, and there is one.
+fn usable(pem: &str) -> bool {
+    let mut roots = RootCertStore::empty();
+    match CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>() {
+        Ok(certificates) => !certificates.is_empty() && certificates.into_iter().all(|c| roots.add(c).is_ok()),
+        Err(_) => false,
+    }
+}
+
+/// What a conditional write's error answers to the condition, if it does.
+pub(super) fn conditional<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<Answered> {
+    match (status(error), error.code()) {
+        (412, _) | (_, Some("PreconditionFailed")) => Some(Answered::Taken),
+        (409, Some("ConditionalRequestConflict" | "OperationAborted")) => Some(Answered::Conflict),
+        _ => None,
     }
 }
 
@@ -221,7 +232,7 @@ pub(super) async fn pause(attempt: u32) {
     }
 }
 
-fn status<E>(error: &SdkError<E, aws_sdk_s3::config::http::HttpResponse>) -> u16 {
+fn status<E>(error: &SdkError<E, HttpResponse>) -> u16 {
     error.raw_response().map_or(0, |r| r.status().as_u16())
 }
 

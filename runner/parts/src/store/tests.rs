@@ -187,3 +187,46 @@ async fn a_server_that_stops_in_the_middle_of_an_upload_is_transient() {
     writer.write(Bytes::from(vec![1; 20 << 20])).await.unwrap();
     assert_eq!(writer.finish().await.unwrap(), Created::New);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_authority_of_ones_own_is_trusted_and_no_other() {
+    let (Some(server), Some(other)) = (S3Server::start_tls(), S3Server::start_tls()) else {
+        return;
+    };
+    let store = Store::open(&server.store(), Some(&server.secret()), "t/").await.unwrap();
+    suite(&store, "r1").await;
+
+    let directory = tempfile::tempdir().unwrap();
+    let allowed = format!("127.0.0.1:{}", server.options().host_and_port().1);
+    let with = |name: &str, authority: &str| {
+        let values = [
+            ("accessKeyId", S3Server::ACCESS_KEY),
+            ("secretAccessKey", S3Server::SECRET_KEY),
+            (ALLOWED_HOSTS, allowed.as_str()),
+            ("ca.crt", authority),
+        ];
+        secret(directory.path(), name, &values)
+    };
+    let foreign = with("foreign", other.secret().get("ca.crt").unwrap().expose());
+    let store = Store::open(&server.store(), Some(&foreign), "t/").await.unwrap();
+    let error = store.create(&key("p", "x"), "x".into()).await.unwrap_err();
+    assert_eq!((error.fault(), error.class()), (Some(Fault::CertificateRefused), Class::Config), "{error:?}");
+    let system = StoreOptions::S3(super::S3Options {
+        ca_key: None,
+        ..server.options()
+    });
+    let store = Store::open(&system, Some(&foreign), "t/").await.unwrap();
+    assert_eq!(
+        store.get("x", 10).await.unwrap_err().fault(),
+        Some(Fault::CertificateRefused),
+        "the system's list does not know it"
+    );
+    for (name, authority) in [
+        ("empty", ""),
+        ("broken", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        ("text", "hello"),
+    ] {
+        let error = Store::open(&server.store(), Some(&with(name, authority)), "t/").await.err().unwrap();
+        assert_eq!(error.fault(), Some(Fault::CaUnreadable), "{name}");
+    }
+}

@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::JoinSet;
 
 use super::error::{Fault, StoreError};
+use super::handle::Created;
 use super::s3::{Answered, S3, TRIES, conditional, pause};
-use super::store::Created;
 
 /// Bytes of one part; S3 wants at least 5 MiB.
 const PART: usize = 8 << 20;
@@ -168,12 +168,12 @@ impl Upload {
                 .await
             {
                 Ok(_) => return Ok(Created::New),
-                Err(e) => match conditional(e) {
+                Err(e) => match conditional(&e) {
                     // After an unanswered try the object can only be ours: a key that is streamed names its pod.
-                    Ok(Answered::Taken) if last.is_some() && self.is_there().await? => return Ok(Created::New),
-                    Ok(Answered::Taken) => return Ok(Created::Existing),
-                    Ok(_) => StoreError::new(self.action(), Fault::ServerError, None),
-                    Err(e) => StoreError::s3(self.action(), e),
+                    Some(Answered::Taken) if last.is_some() && self.is_there().await? => return Ok(Created::New),
+                    Some(Answered::Taken) => return Ok(Created::Existing),
+                    Some(_) => StoreError::new(self.action(), Fault::ServerError, None),
+                    None => StoreError::s3(self.action(), e),
                 },
             };
             if !error.is_ambiguous() {

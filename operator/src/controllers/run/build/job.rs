@@ -48,12 +48,26 @@ pub struct Attempt<'a> {
 
 /// The Job of an attempt; `None` when the plan has no such destination.
 pub fn job(run: &ReportRun, launch: &Launch, attempt: &Attempt<'_>, image: &Image) -> Option<Job> {
-    let volume = |m: &SecretMount| SecretVolume { secret: m.name.clone(), path: m.path.clone() };
-    let mut labels: BTreeMap<String, String> =
-        [(labels::RUN.to_owned(), run.name_any()), (labels::REPORT.to_owned(), run.spec.report_ref.clone()), (labels::STORE.to_owned(), labels::YES.to_owned())].into();
+    let volume = |m: &SecretMount| SecretVolume {
+        secret: m.name.clone(),
+        path: m.path.clone(),
+    };
+    let mut labels: BTreeMap<String, String> = [
+        (labels::RUN.to_owned(), run.name_any()),
+        (labels::REPORT.to_owned(), run.spec.report_ref.clone()),
+        (labels::STORE.to_owned(), labels::YES.to_owned()),
+    ]
+    .into();
     let mut annotations: BTreeMap<String, String> = [(PLAN_SHA256.to_owned(), attempt.plan_sha256.to_owned())].into();
     let mut secrets: Vec<SecretVolume> = launch.store.iter().map(volume).collect();
-    let mut args = vec!["--plan".to_owned(), MOUNT_PATH.to_owned(), "--plan-sha256".to_owned(), attempt.plan_sha256.to_owned(), "--attempt".to_owned(), attempt.number.to_string()];
+    let mut args = vec![
+        "--plan".to_owned(),
+        MOUNT_PATH.to_owned(),
+        "--plan-sha256".to_owned(),
+        attempt.plan_sha256.to_owned(),
+        "--attempt".to_owned(),
+        attempt.number.to_string(),
+    ];
     let (command, timeout) = match attempt.work {
         Work::Generate => {
             secrets.extend(launch.connectors.iter().filter_map(|c| c.secret.as_ref()).map(volume));
@@ -66,7 +80,12 @@ pub fn job(run: &ReportRun, launch: &Launch, attempt: &Attempt<'_>, image: &Imag
             secrets.extend(target.secret.as_ref().map(volume));
             labels.insert(labels::destination(&target.name), labels::YES.to_owned());
             annotations.insert(MANIFEST_SHA256.to_owned(), manifest.to_owned());
-            args.extend(["--destination".to_owned(), index.to_string(), "--manifest-sha256".to_owned(), manifest.to_owned()]);
+            args.extend([
+                "--destination".to_owned(),
+                index.to_string(),
+                "--manifest-sha256".to_owned(),
+                manifest.to_owned(),
+            ]);
             if !attempt.ended_pods.is_empty() {
                 args.extend(["--ended-pods".to_owned(), attempt.ended_pods.join(",")]);
             }
@@ -99,5 +118,8 @@ pub fn job(run: &ReportRun, launch: &Launch, attempt: &Attempt<'_>, image: &Imag
 
 /// Whether a Job that was found is the one that would have been made.
 pub fn is_same(found: &Job, wanted: &Job, run: &ReportRun) -> bool {
-    super::is_ours(found, run) && [PLAN_SHA256, MANIFEST_SHA256].iter().all(|key| found.annotations().get(*key) == wanted.annotations().get(*key))
+    super::is_ours(found, run)
+        && [PLAN_SHA256, MANIFEST_SHA256]
+            .iter()
+            .all(|key| found.annotations().get(*key) == wanted.annotations().get(*key))
 }

@@ -20,5 +20,11 @@ pub fn owner(run: &ReportRun) -> Option<OwnerReference> {
 /// Whether an object belongs to that very run.
 pub fn is_ours<K: Resource>(object: &K, run: &ReportRun) -> bool {
     let uid = run.metadata.uid.as_deref();
-    uid.is_some() && object.meta().owner_references.iter().flatten().any(|o| o.controller == Some(true) && Some(o.uid.as_str()) == uid)
+    uid.is_some()
+        && object
+            .meta()
+            .owner_references
+            .iter()
+            .flatten()
+            .any(|o| o.controller == Some(true) && Some(o.uid.as_str()) == uid)
 }

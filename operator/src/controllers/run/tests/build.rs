@@ -13,11 +13,21 @@ use openreg_crds::report::Execution;
 use openreg_plan::Sha256;
 
 fn image() -> Image {
-    Image { name: "openreg-runner:1".to_owned(), pull_policy: None, pull_secrets: Vec::new() }
+    Image {
+        name: "openreg-runner:1".to_owned(),
+        pull_policy: None,
+        pull_secrets: Vec::new(),
+    }
 }
 
 fn made(launch: &Launch, work: Work, ended: &[String]) -> Value {
-    let attempt = Attempt { work, number: 2, plan_sha256: PLAN, manifest_sha256: Some(MANIFEST), ended_pods: ended };
+    let attempt = Attempt {
+        work,
+        number: 2,
+        plan_sha256: PLAN,
+        manifest_sha256: Some(MANIFEST),
+        ended_pods: ended,
+    };
     serde_json::to_value(build_job(&run(), launch, &attempt, &image()).unwrap()).unwrap()
 }
 
@@ -33,7 +43,10 @@ fn secrets(job: &Value) -> BTreeSet<(String, String)> {
         .map(|v| {
             assert_eq!(v["secret"]["optional"], json!(true), "the runner must be able to say SecretMissing");
             let mount = mounts.iter().find(|m| m["name"] == v["name"]).unwrap();
-            (v["secret"]["secretName"].as_str().unwrap().to_owned(), mount["mountPath"].as_str().unwrap().to_owned())
+            (
+                v["secret"]["secretName"].as_str().unwrap().to_owned(),
+                mount["mountPath"].as_str().unwrap().to_owned(),
+            )
         })
         .collect()
 }
@@ -45,9 +58,18 @@ fn pairs(list: &[(&str, &str)]) -> BTreeSet<(String, String)> {
 #[test]
 fn generate_and_deliver_never_share_a_secret_but_the_stores() {
     let launch = launch(&["bafin", "amf"]);
-    assert_eq!(secrets(&made(&launch, Work::Generate, &[])), pairs(&[("ledger-db", "/secrets/connector-ledger"), ("store-keys", "/secrets/store")]));
-    assert_eq!(secrets(&made(&launch, Work::Deliver(0), &[])), pairs(&[("bafin-login", "/secrets/destination-bafin"), ("store-keys", "/secrets/store")]));
-    assert_eq!(secrets(&made(&launch, Work::Deliver(1), &[])), pairs(&[("amf-login", "/secrets/destination-amf"), ("store-keys", "/secrets/store")]));
+    assert_eq!(
+        secrets(&made(&launch, Work::Generate, &[])),
+        pairs(&[("ledger-db", "/secrets/connector-ledger"), ("store-keys", "/secrets/store")])
+    );
+    assert_eq!(
+        secrets(&made(&launch, Work::Deliver(0), &[])),
+        pairs(&[("bafin-login", "/secrets/destination-bafin"), ("store-keys", "/secrets/store")])
+    );
+    assert_eq!(
+        secrets(&made(&launch, Work::Deliver(1), &[])),
+        pairs(&[("amf-login", "/secrets/destination-amf"), ("store-keys", "/secrets/store")])
+    );
 }
 
 #[test]
@@ -68,15 +90,41 @@ fn labels_open_only_the_policies_of_the_stage() {
 #[test]
 fn runner_is_told_which_plan_and_which_attempt() {
     let launch = launch(&["bafin"]);
-    let args = |job: &Value| pod_spec(job)["containers"][0]["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ");
-    assert_eq!(args(&made(&launch, Work::Generate, &[])), format!("generate --plan /plan/plan.json --plan-sha256 {PLAN} --attempt 2"));
+    let args = |job: &Value| {
+        pod_spec(job)["containers"][0]["args"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| a.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        args(&made(&launch, Work::Generate, &[])),
+        format!("generate --plan /plan/plan.json --plan-sha256 {PLAN} --attempt 2")
+    );
     let told = format!("deliver --plan /plan/plan.json --plan-sha256 {PLAN} --attempt 2 --destination 0 --manifest-sha256 {MANIFEST}");
     assert_eq!(args(&made(&launch, Work::Deliver(0), &[])), told);
-    assert_eq!(args(&made(&launch, Work::Deliver(0), &["a".to_owned(), "b".to_owned()])), format!("{told} --ended-pods a,b"));
+    assert_eq!(
+        args(&made(&launch, Work::Deliver(0), &["a".to_owned(), "b".to_owned()])),
+        format!("{told} --ended-pods a,b")
+    );
     // A delivery without a manifest, or to a destination that the plan does not have, is never made.
-    let nothing = Attempt { work: Work::Deliver(0), number: 1, plan_sha256: PLAN, manifest_sha256: None, ended_pods: &[] };
+    let nothing = Attempt {
+        work: Work::Deliver(0),
+        number: 1,
+        plan_sha256: PLAN,
+        manifest_sha256: None,
+        ended_pods: &[],
+    };
     assert!(build_job(&run(), &launch, &nothing, &image()).is_none());
-    let nowhere = Attempt { work: Work::Deliver(1), number: 1, plan_sha256: PLAN, manifest_sha256: Some(MANIFEST), ended_pods: &[] };
+    let nowhere = Attempt {
+        work: Work::Deliver(1),
+        number: 1,
+        plan_sha256: PLAN,
+        manifest_sha256: Some(MANIFEST),
+        ended_pods: &[],
+    };
     assert!(build_job(&run(), &launch, &nowhere, &image()).is_none());
 }
 
@@ -110,7 +158,14 @@ fn job_is_bounded_restricted_and_has_no_token() {
     ] {
         assert_eq!(found, &expected, "{job:#}");
     }
-    assert!(container["volumeMounts"].as_array().unwrap().iter().filter(|m| m["mountPath"] != "/scratch").all(|m| m["readOnly"] == json!(true)));
+    assert!(
+        container["volumeMounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|m| m["mountPath"] != "/scratch")
+            .all(|m| m["readOnly"] == json!(true))
+    );
     assert_eq!(made(&launch(&["bafin"]), Work::Deliver(0), &[])["spec"]["activeDeadlineSeconds"], json!(1200));
 }
 
@@ -123,7 +178,13 @@ fn names_fit_at_their_longest() {
     let mut launch = launch(&long.iter().map(String::as_str).collect::<Vec<_>>());
     launch.connectors[0].name = "c".repeat(MAX_NAME);
     for work in [Work::Generate, Work::Deliver(7)] {
-        let attempt = Attempt { work, number: 20, plan_sha256: PLAN, manifest_sha256: Some(MANIFEST), ended_pods: &[] };
+        let attempt = Attempt {
+            work,
+            number: 20,
+            plan_sha256: PLAN,
+            manifest_sha256: Some(MANIFEST),
+            ended_pods: &[],
+        };
         let job = build_job(&run, &launch, &attempt, &image()).unwrap();
         assert!(job.name_any().len() <= 63, "{}", job.name_any());
         for (key, value) in job.labels() {
@@ -131,7 +192,12 @@ fn names_fit_at_their_longest() {
             assert!(name.len() <= 63 && value.len() <= 63, "{key}={value}");
         }
     }
-    let prepared = Prepared { version: "1.0.0".to_owned(), plan: b"{}".to_vec(), sha256: Sha256::of(b"{}"), launch };
+    let prepared = Prepared {
+        version: "1.0.0".to_owned(),
+        plan: b"{}".to_vec(),
+        sha256: Sha256::of(b"{}"),
+        launch,
+    };
     let config_map = plan::config_map(&run, &prepared);
     assert!(config_map.name_any().len() <= 63);
     assert!(config_map.labels().values().all(|v| v.len() <= 63));
@@ -140,7 +206,12 @@ fn names_fit_at_their_longest() {
 #[test]
 fn plan_is_immutable_and_read_back_only_as_written() {
     let bytes = br#"{"version":1}"#;
-    let prepared = Prepared { version: "1.0.0".to_owned(), plan: bytes.to_vec(), sha256: Sha256::of(bytes), launch: launch(&["bafin"]) };
+    let prepared = Prepared {
+        version: "1.0.0".to_owned(),
+        plan: bytes.to_vec(),
+        sha256: Sha256::of(bytes),
+        launch: launch(&["bafin"]),
+    };
     let mut made = plan::config_map(&run(), &prepared);
     assert_eq!(made.immutable, Some(true));
     assert_eq!(made.annotations()["openreg.io/plan-sha256"], prepared.sha256.to_string());
@@ -156,11 +227,22 @@ fn plan_is_immutable_and_read_back_only_as_written() {
 #[test]
 fn job_of_that_name_is_ours_only_with_owner_and_digests() {
     let launch = launch(&["bafin"]);
-    let attempt = Attempt { work: Work::Deliver(0), number: 1, plan_sha256: PLAN, manifest_sha256: Some(MANIFEST), ended_pods: &[] };
+    let attempt = Attempt {
+        work: Work::Deliver(0),
+        number: 1,
+        plan_sha256: PLAN,
+        manifest_sha256: Some(MANIFEST),
+        ended_pods: &[],
+    };
     let wanted = build_job(&run(), &launch, &attempt, &image()).unwrap();
     assert!(is_same(&wanted, &wanted, &run()));
     let mut other = wanted.clone();
-    other.metadata.annotations.as_mut().unwrap().insert("openreg.io/manifest-sha256".to_owned(), PLAN.to_owned());
+    other
+        .metadata
+        .annotations
+        .as_mut()
+        .unwrap()
+        .insert("openreg.io/manifest-sha256".to_owned(), PLAN.to_owned());
     assert!(!is_same(&other, &wanted, &run()), "another manifest");
     let mut foreign = wanted.clone();
     foreign.metadata.owner_references = None;
@@ -187,7 +269,15 @@ fn limits_are_what_the_report_asks_and_never_more() {
 
 #[test]
 fn pause_doubles_to_its_bound() {
-    let stage = Stage { timeout_seconds: 1, max_attempts: 3, backoff_initial_ms: 30_000, backoff_max_ms: 600_000 };
+    let stage = Stage {
+        timeout_seconds: 1,
+        max_attempts: 3,
+        backoff_initial_ms: 30_000,
+        backoff_max_ms: 600_000,
+    };
     let seconds = |n| stage.pause(n).as_secs();
-    assert_eq!((seconds(1), seconds(2), seconds(3), seconds(5), seconds(6), seconds(4_000_000_000)), (30, 60, 120, 480, 600, 600));
+    assert_eq!(
+        (seconds(1), seconds(2), seconds(3), seconds(5), seconds(6), seconds(4_000_000_000)),
+        (30, 60, 120, 480, 600, 600)
+    );
 }

@@ -8,7 +8,7 @@ use super::*;
 use openreg_crds::report_run::RunOutcome;
 
 /// A step in a few words.
-fn word(step: &Step) -> String {
+pub(super) fn word(step: &Step) -> String {
     match step {
         Step::Rest => "Rest".to_owned(),
         Step::Wait { note, wake } => {
@@ -23,12 +23,16 @@ fn word(step: &Step) -> String {
         Step::Stop(Target::Pod { name, .. }) => format!("Stop pod {name}"),
         Step::Stop(Target::Job { name, .. }) => format!("Stop job {}", name.trim_start_matches(RUN)),
         Step::Account { work, finish, .. } => format!("Account {}{}", work.as_str(), finish.map_or(String::new(), |o| format!(" then {}", o.as_str()))),
-        Step::Finish { outcome, failure } => format!("Finish {}{}", outcome.as_str(), failure.as_ref().map_or(String::new(), |f| format!(" {}", f.code))),
+        Step::Finish { outcome, failure } => format!(
+            "Finish {}{}",
+            outcome.as_str(),
+            failure.as_ref().map_or(String::new(), |f| format!(" {}", f.code))
+        ),
     }
 }
 
 #[track_caller]
-fn expect(facts: &Facts, step: &str) {
+pub(super) fn expect(facts: &Facts, step: &str) {
     assert_eq!(word(&decide(facts)), step);
 }
 
@@ -46,7 +50,7 @@ fn deleted(mut facts: Facts) -> Facts {
     facts
 }
 
-fn g1(condition: &str, reason: &str) -> Job {
+pub(super) fn g1(condition: &str, reason: &str) -> Job {
     job(&format!("{RUN}-g1"), "job-1", condition, reason)
 }
 
@@ -54,7 +58,7 @@ fn d1(condition: &str, reason: &str) -> Job {
     job(&format!("{RUN}-d0-1"), "job-2", condition, reason)
 }
 
-fn gpod(state: Value) -> SeenPod {
+pub(super) fn gpod(state: Value) -> SeenPod {
     there(pod("pod-1", "job-1", state, json!({})))
 }
 
@@ -73,7 +77,13 @@ fn terminal_rests_whatever_else_is_seen() {
 
 #[test]
 fn job_that_ended_is_accounted_for_first() {
-    let ended = |message: &str, code| with(generating(&["bafin"], "2026-03-03T09:59:02Z"), g1(if code == 0 { "Complete" } else { "Failed" }, ""), vec![gpod(exited(code, if code == 0 { "Completed" } else { "Error" }, message))]);
+    let ended = |message: &str, code| {
+        with(
+            generating(&["bafin"], "2026-03-03T09:59:02Z"),
+            g1(if code == 0 { "Complete" } else { "Failed" }, ""),
+            vec![gpod(exited(code, if code == 0 { "Completed" } else { "Error" }, message))],
+        )
+    };
     expect(&ended(&generated(), 0), "Account Generate");
     expect(&ended(&sealed_empty("Empty"), 0), "Account Generate then NothingToReport");
     expect(&ended(&sealed_empty("Blocked"), 0), "Account Generate then DataRejected");
@@ -82,7 +92,11 @@ fn job_that_ended_is_accounted_for_first() {
     // Even when somebody wants it stopped: what it did is the truth. Then the cancellation has its turn.
     expect(&cancelled(ended(&generated(), 0)), "Account Generate");
     // Nothing to deliver to: done at once.
-    let facts = with(generating(&[], "2026-03-03T09:59:02Z"), g1("Complete", ""), vec![gpod(exited(0, "Completed", &generated()))]);
+    let facts = with(
+        generating(&[], "2026-03-03T09:59:02Z"),
+        g1("Complete", ""),
+        vec![gpod(exited(0, "Completed", &generated()))],
+    );
     expect(&facts, "Account Generate then Generated");
 }
 
@@ -90,7 +104,10 @@ fn job_that_ended_is_accounted_for_first() {
 fn job_that_is_still_ending_is_waited_for() {
     let facts = generating(&["bafin"], "2026-03-03T09:59:02Z");
     // FailureTarget is not the end.
-    expect(&with(facts.clone(), g1("FailureTarget", "BackoffLimitExceeded"), vec![gpod(exited(20, "Error", ""))]), "Wait until 10:00:02");
+    expect(
+        &with(facts.clone(), g1("FailureTarget", "BackoffLimitExceeded"), vec![gpod(exited(20, "Error", ""))]),
+        "Wait until 10:00:02",
+    );
     let mut terminating = g1("Failed", "BackoffLimitExceeded");
     terminating.status.as_mut().unwrap().terminating = Some(1);
     expect(&with(facts.clone(), terminating, vec![gpod(running())]), "Wait until 10:00:02");
@@ -147,9 +164,15 @@ fn cancelled_run_stops_its_job_and_tells_the_truth() {
     // SIGTERM is on its way.
     let mut leaving = pod("pod-1", "job-1", running(), json!({}));
     leaving.metadata.deletion_timestamp = Some(of(json!("2026-03-03T10:00:20Z")));
-    expect(&cancelled(with(generating(&["bafin"], "2026-03-03T09:59:02Z"), g1("", ""), vec![there(leaving)])), "Wait until 10:00:10");
+    expect(
+        &cancelled(with(generating(&["bafin"], "2026-03-03T09:59:02Z"), g1("", ""), vec![there(leaving)])),
+        "Wait until 10:00:10",
+    );
     // No pod yet: the Job itself goes.
-    expect(&cancelled(with(generating(&["bafin"], "2026-03-03T09:59:02Z"), g1("", ""), vec![])), "Stop job -g1");
+    expect(
+        &cancelled(with(generating(&["bafin"], "2026-03-03T09:59:02Z"), g1("", ""), vec![])),
+        "Stop job -g1",
+    );
     // Sealed, and nothing sent.
     let pending = json!([{"destination": "bafin", "state": "Pending"}]);
     expect(&cancelled(sealed(&["bafin"], pending)), "Finish Cancelled");
@@ -163,7 +186,14 @@ fn cancelled_run_stops_its_job_and_tells_the_truth() {
     let unknown = json!([{"destination": "bafin", "state": "Unknown", "begun": true}]);
     expect(&cancelled(sealed(&["bafin"], unknown)), "Finish Unknown");
     // The delivery's own end comes first.
-    expect(&cancelled(with(delivering("Delivering"), d1("Failed", ""), vec![dpod(exited(143, "Error", &delivery("Cancelled", true, 0)))])), "Account Deliver");
+    expect(
+        &cancelled(with(
+            delivering("Delivering"),
+            d1("Failed", ""),
+            vec![dpod(exited(143, "Error", &delivery("Cancelled", true, 0)))],
+        )),
+        "Account Deliver",
+    );
 }
 
 #[test]
@@ -191,7 +221,12 @@ fn reference_that_is_missing_is_waited_for_then_rejected() {
     }
     // Reachability never gates.
     let mut unreachable = facts();
-    Arc::make_mut(unreachable.connectors.get_mut("ledger").unwrap()).status.as_mut().unwrap().conditions.push(of(condition("Reachable", "False", "ConnectionRefused")));
+    Arc::make_mut(unreachable.connectors.get_mut("ledger").unwrap())
+        .status
+        .as_mut()
+        .unwrap()
+        .conditions
+        .push(of(condition("Reachable", "False", "ConnectionRefused")));
     expect(&unreachable, "WritePlan 1.4.0");
 }
 
@@ -232,92 +267,6 @@ fn running_job_is_left_alone() {
 }
 
 #[test]
-fn pod_that_cannot_start_in_time_is_condemned_with_the_exact_reason() {
-    let waiting = |reason: &str| json!({"waiting": {"reason": reason, "message": "why"}});
-    let unscheduled = json!({"phase": "Pending", "containerStatuses": null, "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: insufficient memory"}]});
-    let cases = [
-        (waiting("ImagePullBackOff"), json!({}), "Config/ImagePullBackOff"),
-        (waiting("ErrImagePull"), json!({}), "Config/ErrImagePull"),
-        (waiting("InvalidImageName"), json!({}), "Config/InvalidImageName"),
-        (waiting("CreateContainerConfigError"), json!({}), "Config/CreateContainerConfigError"),
-        (json!({}), unscheduled, "Transient/Unschedulable"),
-        (waiting("ContainerCreating"), json!({}), "Transient/PodNotStarted"),
-    ];
-    for (state, more, code) in cases {
-        let facts = |started: &str| with(generating(&["bafin"], started), g1("", ""), vec![there(pod("pod-1", "job-1", state.clone(), more.clone()))]);
-        expect(&facts("2026-03-03T09:58:01Z"), "Wait until 10:00:01");
-        expect(&facts("2026-03-03T09:58:00Z"), &format!("Condemn Generate {code}"));
-    }
-}
-
-#[test]
-fn pod_that_is_never_made_is_condemned_with_the_event() {
-    let cases = [
-        ("FailedCreate", "pods \"x\" is forbidden: exceeded quota: q, requested: limits.memory=4Gi", false, "Config/QuotaExceeded"),
-        ("FailedCreate", "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"", false, "Config/PodSecurityViolated"),
-        ("FailedCreate", "pods \"x\" is forbidden: maximum cpu usage per Container is 1", false, "Config/PodForbidden"),
-        ("FailedCreate", "error looking up service account a/default: serviceaccount \"default\" not found", false, "Config/ServiceAccountMissing"),
-        ("FailedCreate", "Internal error occurred: failed calling webhook", false, "Transient/PodNotCreated"),
-        ("SuccessfulCreate", "Created pod: x", false, "Transient/PodNotCreated"),
-        ("FailedMount", "MountVolume.SetUp failed for volume \"s\" : secret \"store-keys\" not found", true, "Config/SecretMissing"),
-        ("FailedCreatePodSandBox", "no network", true, "Transient/FailedCreatePodSandBox"),
-    ];
-    for (reason, message, has_pod, code) in cases {
-        let pods = if has_pod { vec![gpod(json!({"waiting": {"reason": "ContainerCreating"}}))] } else { vec![] };
-        let mut facts = with(generating(&["bafin"], "2026-03-03T09:57:00Z"), g1("", ""), pods);
-        let event = of(json!({"metadata": {}, "involvedObject": {}, "reason": reason, "message": message, "lastTimestamp": "2026-03-03T09:58:00Z"}));
-        facts.events.insert("job-1".to_owned(), vec![event]);
-        expect(&facts, &format!("Condemn Generate {code}"));
-        let Step::Condemn { failure, .. } = decide(&facts) else { unreachable!() };
-        if code != "Transient/PodNotCreated" {
-            assert!(failure.message.contains(message), "{}", failure.message);
-        }
-    }
-}
-
-#[test]
-fn condemned_job_is_removed_then_accounted_for() {
-    let mut facts = generating(&["bafin"], "2026-03-03T09:57:00Z");
-    facts.status.generate.as_mut().unwrap().ended = Some(false);
-    facts.status.failure = Some(of(json!({"stage": "Start", "class": "Config", "code": "ImagePullBackOff", "message": "m"})));
-    let stuck = gpod(json!({"waiting": {"reason": "ImagePullBackOff"}}));
-    expect(&with(facts.clone(), g1("", ""), vec![stuck.clone()]), "Stop job -g1");
-    let mut leaving = g1("", "");
-    leaving.metadata.deletion_timestamp = Some(of(json!("2026-03-03T10:00:00Z")));
-    expect(&with(facts.clone(), leaving, vec![stuck.clone()]), "Wait until 10:00:10");
-    // Gone: the reason that was written down is the run's end.
-    facts.pods.insert("job-1".to_owned(), vec![SeenPod { gone: true, ..stuck }]);
-    expect(&facts, "Account Generate then Failed");
-    let Step::Account { end, .. } = decide(&facts) else { unreachable!() };
-    assert!(matches!(&end.verdict, super::super::outcome::Verdict::Failed(f) if f.code == "ImagePullBackOff"), "{:?}", end.verdict);
-    // It did start in the last moment after all: its own words count.
-    let mut started = facts.clone();
-    started.pods.insert("job-1".to_owned(), vec![gone(pod("pod-1", "job-1", exited(0, "Completed", &generated()), json!({})))]);
-    expect(&started, "Account Generate");
-    // Transient: tried again.
-    facts.status.failure.as_mut().unwrap().class = "Transient".to_owned();
-    expect(&facts, "Account Generate");
-}
-
-#[test]
-fn condemned_delivery_is_certain_only_while_its_pod_is_known() {
-    let end = |code: &str, pods: Vec<SeenPod>| {
-        let mut facts = delivering("Delivering");
-        let d = &mut facts.status.deliveries[0];
-        d.attempt.as_mut().unwrap().ended = Some(false);
-        d.failure = Some(of(json!({"stage": "Start", "class": "Config", "code": code, "message": "m"})));
-        facts.pods.insert("job-2".to_owned(), pods);
-        word(&decide(&facts))
-    };
-    let stuck = || gone(pod("pod-2", "job-2", json!({"waiting": {"reason": "ImagePullBackOff"}}), json!({})));
-    assert_eq!(end("ImagePullBackOff", vec![stuck()]), "Account Deliver then Failed");
-    // A restart lost sight of it, and it may have started in the last moment.
-    assert_eq!(end("ImagePullBackOff", vec![]), "Account Deliver then Unknown");
-    // There never was one.
-    assert_eq!(end("QuotaExceeded", vec![]), "Account Deliver then Failed");
-}
-
-#[test]
 fn sealed_files_go_to_each_destination() {
     let pending = json!([{"destination": "bafin", "state": "Pending"}, {"destination": "amf", "state": "Pending"}]);
     let mut facts = sealed(&["bafin", "amf"], pending);
@@ -344,7 +293,13 @@ fn no_delivery_without_files() {
 
 #[test]
 fn delivery_that_ended_ends_the_run_when_it_was_the_last() {
-    let over = |message: &str, code: i32| with(delivering("Delivering"), d1(if code == 0 { "Complete" } else { "Failed" }, ""), vec![dpod(exited(code, if code == 0 { "Completed" } else { "Error" }, message))]);
+    let over = |message: &str, code: i32| {
+        with(
+            delivering("Delivering"),
+            d1(if code == 0 { "Complete" } else { "Failed" }, ""),
+            vec![dpod(exited(code, if code == 0 { "Completed" } else { "Error" }, message))],
+        )
+    };
     expect(&over(&delivery("Delivered", true, 1), 0), "Account Deliver then Delivered");
     expect(&over(&delivery("Unknown", true, 0), 20), "Account Deliver then Unknown");
     expect(&over(&failed("Config", "HostKeyChanged", Some(false)), 10), "Account Deliver then Failed");
@@ -353,7 +308,10 @@ fn delivery_that_ended_ends_the_run_when_it_was_the_last() {
     // Silent, its end seen: another attempt may find out.
     expect(&over("", 137), "Account Deliver");
     // Silent and not to be tried again: a person decides.
-    expect(&with(delivering("Delivering"), d1("Failed", ""), vec![dpod(exited(137, "OOMKilled", ""))]), "Account Deliver then Unknown");
+    expect(
+        &with(delivering("Delivering"), d1("Failed", ""), vec![dpod(exited(137, "OOMKilled", ""))]),
+        "Account Deliver then Unknown",
+    );
     let mut excluded = over(&delivery("Delivered", true, 1), 0);
     excluded.status.counts.as_mut().unwrap().excluded = 2;
     expect(&excluded, "Account Deliver then DeliveredWithExclusions");
@@ -379,12 +337,17 @@ fn transient_end_is_tried_again_after_the_pause() {
 #[test]
 fn setback_is_refused_or_waited_out() {
     let mut facts = facts();
-    facts.setback = Some(Setback::Foreign { object: "ConfigMap x-plan".to_owned() });
+    facts.setback = Some(Setback::Foreign {
+        object: "ConfigMap x-plan".to_owned(),
+    });
     expect(&facts, "Reject Config/PlanConflict");
     let mut facts = planned(&["bafin"], json!({}));
     facts.setback = Some(Setback::Foreign { object: "Job x-g1".to_owned() });
     expect(&facts, "Finish Failed JobConflict");
-    facts.setback = Some(Setback::Refused { object: "Job x-g1".to_owned(), message: "exceeded quota: count/jobs.batch".to_owned() });
+    facts.setback = Some(Setback::Refused {
+        object: "Job x-g1".to_owned(),
+        message: "exceeded quota: count/jobs.batch".to_owned(),
+    });
     expect(&facts, "Wait Started=Refused until 10:00:30");
     facts.now = time("2026-03-03T10:59:01Z");
     expect(&facts, "Finish Failed Refused");
@@ -405,6 +368,13 @@ fn several_destinations_end_with_the_worst_truth() {
         assert_eq!(decide(&facts), Step::Finish { outcome, failure: None }, "{one}, {other}");
         // One is still open: the run is.
         let facts = sealed(&["bafin", "amf"], json!([at("bafin", one), {"destination": "amf", "state": "Pending"}]));
-        assert_eq!(decide(&facts), Step::StartJob { work: Work::Deliver(1), number: 1 }, "{one}");
+        assert_eq!(
+            decide(&facts),
+            Step::StartJob {
+                work: Work::Deliver(1),
+                number: 1
+            },
+            "{one}"
+        );
     }
 }

@@ -9,8 +9,17 @@ use super::world::World;
 use super::*;
 
 fn look(world: &World, memory: &Memory, facts: &Facts) -> Facts {
-    let image = Image { name: "openreg-runner:1".to_owned(), pull_policy: None, pull_secrets: Vec::new() };
-    let from = Sources { view: world, cluster: world, memory, image: &image };
+    let image = Image {
+        name: "openreg-runner:1".to_owned(),
+        pull_policy: None,
+        pull_secrets: Vec::new(),
+    };
+    let from = Sources {
+        view: world,
+        cluster: world,
+        memory,
+        image: &image,
+    };
     block_on(gather(&from, Arc::clone(&facts.run), facts.now, None)).unwrap()
 }
 
@@ -67,8 +76,20 @@ fn events_are_listed_only_at_the_startup_deadline() {
     memory.keep_job(Arc::new(job(&format!("{RUN}-g1"), "job-1", "", "")), now());
     look(&world, &memory, &early);
     assert!(reads(&world).is_empty());
-    look(&world, &memory, &generating(&["bafin"], "2026-03-03T09:58:00Z"));
-    assert_eq!(reads(&world), ["list pods of job-1", "list events about job-1"]);
+    let late = generating(&["bafin"], "2026-03-03T09:58:00Z");
+    // The cache was behind: the Job is gone, and Events would say nothing.
+    look(&world, &memory, &late);
+    assert_eq!(reads(&world), [format!("get Job {RUN}-g1"), "list pods of job-1".to_owned()]);
+    block_on(world.create_job(&job(&format!("{RUN}-g1"), "job-1", "", ""))).unwrap();
+    look(&world, &memory, &late);
+    assert_eq!(
+        reads(&world),
+        [
+            format!("get Job {RUN}-g1"),
+            "list pods of job-1".to_owned(),
+            "list events about job-1".to_owned()
+        ]
+    );
 }
 
 #[test]
@@ -79,7 +100,10 @@ fn last_words_of_a_deleted_pod_are_kept() {
     let mut ended = pod("pod-1", "job-1", exited(0, "Completed", &generated()), json!({}));
     memory.keep_pod(&ended, now());
     let facts = generating(&["bafin"], "2026-03-03T09:59:02Z");
-    assert!(look(&world, &memory, &facts).pods["job-1"].is_empty(), "a pod that stays is read from the cache");
+    assert!(
+        look(&world, &memory, &facts).pods["job-1"].is_empty(),
+        "a pod that stays is read from the cache"
+    );
     ended.metadata.deletion_timestamp = Some(of(json!("2026-03-03T10:00:00Z")));
     memory.keep_pod(&ended, now());
     let found = look(&world, &memory, &facts);

@@ -6,6 +6,7 @@ mod gather;
 mod outcome;
 mod planning;
 mod simulation;
+mod startup;
 mod status;
 mod world;
 
@@ -116,19 +117,36 @@ pub(super) fn destination(name: &str) -> Destination {
 
 /// What the Jobs of the run get when it delivers to `destinations`.
 pub(super) fn launch(destinations: &[&str]) -> Launch {
-    let secret = |name: &str, path: &str| Some(SecretMount { name: name.to_owned(), path: path.to_owned() });
-    let stage = |timeout_seconds, max_attempts, backoff_initial_ms, backoff_max_ms| Stage { timeout_seconds, max_attempts, backoff_initial_ms, backoff_max_ms };
+    let secret = |name: &str, path: &str| {
+        Some(SecretMount {
+            name: name.to_owned(),
+            path: path.to_owned(),
+        })
+    };
+    let stage = |timeout_seconds, max_attempts, backoff_initial_ms, backoff_max_ms| Stage {
+        timeout_seconds,
+        max_attempts,
+        backoff_initial_ms,
+        backoff_max_ms,
+    };
     Launch {
         cpu: "2".to_owned(),
         memory: "4Gi".to_owned(),
         scratch_bytes: 1 << 30,
         startup_seconds: 120,
         generate: stage(3600, 3, 30_000, 600_000),
-        connectors: vec![Peer { name: "ledger".to_owned(), secret: secret("ledger-db", "/secrets/connector-ledger") }],
+        connectors: vec![Peer {
+            name: "ledger".to_owned(),
+            secret: secret("ledger-db", "/secrets/connector-ledger"),
+        }],
         store: secret("store-keys", "/secrets/store"),
         destinations: destinations
             .iter()
-            .map(|d| Target { name: (*d).to_owned(), secret: secret(&format!("{d}-login"), &format!("/secrets/destination-{d}")), stage: stage(900, 8, 5_000, 900_000) })
+            .map(|d| Target {
+                name: (*d).to_owned(),
+                secret: secret(&format!("{d}-login"), &format!("/secrets/destination-{d}")),
+                stage: stage(900, 8, 5_000, 900_000),
+            })
             .collect(),
     }
 }
@@ -139,7 +157,11 @@ pub(super) fn facts() -> Facts {
         run: Arc::new(run()),
         status: Default::default(),
         now: now(),
-        image: Image { name: "openreg-runner:1".to_owned(), pull_policy: None, pull_secrets: Vec::new() },
+        image: Image {
+            name: "openreg-runner:1".to_owned(),
+            pull_policy: None,
+            pull_secrets: Vec::new(),
+        },
         tenant: Some("tenant-uid".to_owned()),
         report: Some(Arc::new(report())),
         versions: vec![Arc::new(version(&["bafin"]))],
@@ -184,7 +206,10 @@ pub(super) fn condition(type_: &str, status: &str, reason: &str) -> Value {
 
 /// The run whose generate attempt 1 is under way, begun `started`.
 pub(super) fn generating(destinations: &[&str], started: &str) -> Facts {
-    planned(destinations, json!({"generate": {"number": 1, "job": format!("{RUN}-g1"), "jobUid": "job-1", "startedAt": started}}))
+    planned(
+        destinations,
+        json!({"generate": {"number": 1, "job": format!("{RUN}-g1"), "jobUid": "job-1", "startedAt": started}}),
+    )
 }
 
 /// The run whose files are sealed.
@@ -203,12 +228,19 @@ pub(super) fn sealed(destinations: &[&str], deliveries: Value) -> Facts {
 
 /// The sealed run whose delivery attempt 1 is under way.
 pub(super) fn delivering(state: &str) -> Facts {
-    sealed(&["bafin"], json!([{"destination": "bafin", "state": state, "attempt": {"number": 1, "job": format!("{RUN}-d0-1"), "jobUid": "job-2", "startedAt": "2026-03-03T09:59:30Z"}}]))
+    sealed(
+        &["bafin"],
+        json!([{"destination": "bafin", "state": state, "attempt": {"number": 1, "job": format!("{RUN}-d0-1"), "jobUid": "job-2", "startedAt": "2026-03-03T09:59:30Z"}}]),
+    )
 }
 
 /// A Job in the given condition; `""` for one that is active.
 pub(super) fn job(name: &str, uid: &str, condition: &str, reason: &str) -> Job {
-    let conditions = if condition.is_empty() { json!([]) } else { json!([{"type": condition, "status": "True", "reason": reason}]) };
+    let conditions = if condition.is_empty() {
+        json!([])
+    } else {
+        json!([{"type": condition, "status": "True", "reason": reason}])
+    };
     of(json!({
         "metadata": {
             "name": name, "namespace": NAMESPACE, "uid": uid, "labels": {"openreg.io/run": RUN},
@@ -240,11 +272,17 @@ pub(super) fn exited(code: i32, reason: &str, message: &str) -> Value {
 }
 
 pub(super) fn there(pod: Pod) -> SeenPod {
-    SeenPod { pod: Arc::new(pod), gone: false }
+    SeenPod {
+        pod: Arc::new(pod),
+        gone: false,
+    }
 }
 
 pub(super) fn gone(pod: Pod) -> SeenPod {
-    SeenPod { pod: Arc::new(pod), gone: true }
+    SeenPod {
+        pod: Arc::new(pod),
+        gone: true,
+    }
 }
 
 /// Puts a Job and its pods into the facts.

@@ -23,8 +23,17 @@ use super::*;
 
 /// One look, as the controller does it.
 fn reconcile(world: &World, memory: &Memory) -> Result<bool, ClusterError> {
-    let image = Image { name: "openreg-runner:1".to_owned(), pull_policy: None, pull_secrets: Vec::new() };
-    let from = Sources { view: world, cluster: world, memory, image: &image };
+    let image = Image {
+        name: "openreg-runner:1".to_owned(),
+        pull_policy: None,
+        pull_secrets: Vec::new(),
+    };
+    let from = Sources {
+        view: world,
+        cluster: world,
+        memory,
+        image: &image,
+    };
     let mut run = memory.newest(world.cached_run());
     let mut setback = None;
     for _ in 0..40 {
@@ -53,7 +62,11 @@ fn progress(s: &mut State, dice: &mut Dice, unkind: bool) {
         let orphan = job.is_none();
         if let Some(job) = job.filter(|j| finished(j).is_none()) {
             let well = pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Succeeded");
-            let condition = if well { json!({"type": "Complete", "status": "True"}) } else { json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}) };
+            let condition = if well {
+                json!({"type": "Complete", "status": "True"})
+            } else {
+                json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"})
+            };
             job.status = Some(of(json!({"conditions": [condition]})));
             return;
         }
@@ -69,13 +82,28 @@ fn progress(s: &mut State, dice: &mut Dice, unkind: bool) {
         return;
     }
     // The Job controller makes pods.
-    let idle = s.jobs.values().find(|j| finished(j).is_none() && !s.pods.values().any(|p| job_uid(p) == j.metadata.uid)).cloned();
+    let idle = s
+        .jobs
+        .values()
+        .find(|j| finished(j).is_none() && !s.pods.values().any(|p| job_uid(p) == j.metadata.uid))
+        .cloned();
     // One that made none for that long is forbidden to (a quota), and stays so.
     let forbidden = |job: &Job| s.now.duration_since(s.made[job.metadata.uid.as_ref().unwrap()]) > SignedDuration::from_secs(100);
     if let Some(job) = idle.filter(|j| !forbidden(j)) {
         let uid = s.uid("pod");
-        let mut made = pod(&uid, job.metadata.uid.as_deref().unwrap(), json!({"waiting": {"reason": "ContainerCreating"}}), json!({"phase": "Pending"}));
-        made.metadata.labels = Some([("openreg.io/run".to_owned(), RUN.to_owned()), ("batch.kubernetes.io/job-name".to_owned(), job.name_any())].into());
+        let mut made = pod(
+            &uid,
+            job.metadata.uid.as_deref().unwrap(),
+            json!({"waiting": {"reason": "ContainerCreating"}}),
+            json!({"phase": "Pending"}),
+        );
+        made.metadata.labels = Some(
+            [
+                ("openreg.io/run".to_owned(), RUN.to_owned()),
+                ("batch.kubernetes.io/job-name".to_owned(), job.name_any()),
+            ]
+            .into(),
+        );
         s.pods.insert(uid, made);
     }
 }
@@ -95,7 +123,11 @@ fn advance(s: &mut State, dice: &mut Dice, uid: &str, unkind: bool) {
         if leaving {
             now.status.as_mut().unwrap().phase = Some("Failed".to_owned());
         } else if unkind && dice.one_in(8) {
-            set_state(&mut now, "Pending", json!({"waiting": {"reason": if dice.one_in(2) { "ImagePullBackOff" } else { "ContainerCreating" }, "message": "x"}}));
+            set_state(
+                &mut now,
+                "Pending",
+                json!({"waiting": {"reason": if dice.one_in(2) { "ImagePullBackOff" } else { "ContainerCreating" }, "message": "x"}}),
+            );
         } else {
             set_state(&mut now, "Running", running());
         }
@@ -113,7 +145,9 @@ fn advance(s: &mut State, dice: &mut Dice, uid: &str, unkind: bool) {
         s.pods.insert(uid.to_owned(), now.clone());
         s.remove_pod(uid);
         if let Some(job) = s.jobs.values_mut().find(|j| j.metadata.uid == job_uid(&now)) {
-            job.status = Some(of(json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]})));
+            job.status = Some(of(
+                json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}),
+            ));
         }
         return;
     }
@@ -132,7 +166,11 @@ fn generate(s: &mut State, dice: &mut Dice, leaving: bool, unkind: bool) -> Valu
         return exited(0, "Completed", &generated());
     }
     if leaving && dice.one_in(2) {
-        return exited(143, "Error", &json!({"version": 1, "outcome": "Cancelled", "usage": {"durationMs": 1, "vmHwmBytes": 1, "cgroupPeakBytes": 0}}).to_string());
+        return exited(
+            143,
+            "Error",
+            &json!({"version": 1, "outcome": "Cancelled", "usage": {"durationMs": 1, "vmHwmBytes": 1, "cgroupPeakBytes": 0}}).to_string(),
+        );
     }
     match if unkind { dice.below(9) } else { 8 } {
         0 => exited(137, "OOMKilled", ""),
@@ -154,7 +192,11 @@ fn generate(s: &mut State, dice: &mut Dice, leaving: bool, unkind: bool) -> Valu
 
 /// What a deliver pod does, by the rules of the claim.
 fn deliver(s: &mut State, dice: &mut Dice, index: usize, pod: &str, job: &str, leaving: bool, unkind: bool) -> Value {
-    let args = s.jobs.get(job).and_then(|j| j.spec.as_ref()?.template.spec.as_ref()?.containers[0].args.clone()).unwrap_or_default();
+    let args = s
+        .jobs
+        .get(job)
+        .and_then(|j| j.spec.as_ref()?.template.spec.as_ref()?.containers[0].args.clone())
+        .unwrap_or_default();
     let ended = args.iter().position(|a| a == "--ended-pods").map_or("", |i| args[i + 1].as_str()).to_owned();
     let r = s.receivers.get_mut(&index).unwrap();
     if r.receipt {
@@ -205,12 +247,20 @@ fn check_truth(s: &State) {
         }
     }
     let all = !status.deliveries.is_empty() && status.deliveries.iter().all(|d| d.state == DeliveryState::Delivered);
-    assert_eq!(all, matches!(outcome, RunOutcome::Delivered | RunOutcome::DeliveredWithExclusions), "{outcome:?}");
+    assert_eq!(
+        all,
+        matches!(outcome, RunOutcome::Delivered | RunOutcome::DeliveredWithExclusions),
+        "{outcome:?}"
+    );
     if matches!(outcome, RunOutcome::Cancelled | RunOutcome::Failed | RunOutcome::DataRejected) {
         assert!(s.receivers.values().all(|r| r.visible == 0), "{outcome:?}, and a file lies there");
     }
     for job in s.jobs.values() {
-        assert!(finished(job).is_some() || job.metadata.deletion_timestamp.is_some(), "{} is active after the end", job.name_any());
+        assert!(
+            finished(job).is_some() || job.metadata.deletion_timestamp.is_some(),
+            "{} is active after the end",
+            job.name_any()
+        );
     }
     assert!(s.pods.values().all(is_over), "a pod runs after the end");
 }
@@ -228,7 +278,11 @@ fn play(seed: u64) {
         match dice.below(16) {
             0..=4 => {
                 let mut s = world.0.lock().unwrap();
-                s.fault = if dice.one_in(3) { Some((u32::try_from(dice.below(9)).unwrap(), dice.one_in(2))) } else { None };
+                s.fault = if dice.one_in(3) {
+                    Some((u32::try_from(dice.below(9)).unwrap(), dice.one_in(2)))
+                } else {
+                    None
+                };
                 drop(s);
                 let result = reconcile(&world, &memory);
                 world.0.lock().unwrap().fault = None;
@@ -311,13 +365,37 @@ fn settle(world: &World, memory: &Memory, dice: &mut Dice) {
         s.now = s.now.checked_add(SignedDuration::from_secs(25)).unwrap();
     }
     let s = world.0.lock().unwrap();
-    panic!("no end in sight: {:#?}\njobs {:?}\npods {:?}", s.run.status, s.jobs.values().map(|j| (j.name_any(), &j.status)).collect::<Vec<_>>(), s.pods.values().map(|p| (p.name_any(), &p.status)).collect::<Vec<_>>());
+    panic!(
+        "no end in sight: {:#?}\njobs {:?}\npods {:?}",
+        s.run.status,
+        s.jobs.values().map(|j| (j.name_any(), &j.status)).collect::<Vec<_>>(),
+        s.pods.values().map(|p| (p.name_any(), &p.status)).collect::<Vec<_>>()
+    );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn every_life_of_a_run_ends_and_its_end_is_true(seed in any::<u64>()) {
+        play(seed);
+    }
+}
+
+/// Seeds that found a fault once.
+#[test]
+fn lives_that_once_went_wrong_stay_right() {
+    for seed in [
+        548_957_314_705_549_366,
+        7_286_641_790_296_284_586,
+        9_055_965_486_184_114_100,
+        14_406_330_955_942_865_514,
+        7_311_037_528_393_307_224,
+        14_768_049_040_051_564_540,
+        4_667_509_103_138_219_650,
+        16_179_196_093_692_455_438,
+        14_006_412_018_016_204_824,
+        4_399_970_426_720_964_288,
+    ] {
         play(seed);
     }
 }
@@ -331,7 +409,20 @@ fn good_run_costs_nine_writes_and_no_read() {
     assert_eq!(s.run.status.as_ref().unwrap().outcome, Some(RunOutcome::DeliveredWithExclusions));
     let plan = format!("create ConfigMap {RUN}-plan");
     let (g, d) = (format!("create Job {RUN}-g1"), format!("create Job {RUN}-d0-1"));
-    assert_eq!(s.writes, ["add finalizer", &plan, "write status", &g, "write status", "write status", &d, "write status", "write status"]);
+    assert_eq!(
+        s.writes,
+        [
+            "add finalizer",
+            &plan,
+            "write status",
+            &g,
+            "write status",
+            "write status",
+            &d,
+            "write status",
+            "write status"
+        ]
+    );
     assert!(s.reads.is_empty(), "{:?}", s.reads);
     assert!(condition::is_true(&s.run.status.as_ref().unwrap().conditions, "Delivered"));
 }
@@ -358,7 +449,11 @@ fn crash_before_or_after_any_call_changes_nothing_in_the_end() {
             assert_eq!(world.0.lock().unwrap().fault, None, "call {call} was never made");
             settle(&world, &memory, &mut dice);
             let s = world.0.lock().unwrap();
-            assert_eq!(s.run.status.as_ref().unwrap().outcome, Some(RunOutcome::DeliveredWithExclusions), "call {call}, answer lost: {lost_answer}");
+            assert_eq!(
+                s.run.status.as_ref().unwrap().outcome,
+                Some(RunOutcome::DeliveredWithExclusions),
+                "call {call}, answer lost: {lost_answer}"
+            );
             assert_eq!(s.receivers[&0].visible, 1);
             assert_eq!(s.jobs.len(), 2, "{:?}", s.jobs.keys());
             check_truth(&s);

@@ -12,7 +12,12 @@ use openreg_parts::error::Class;
 
 /// `type=status/reason` of each condition, in one line.
 fn conditions(status: &ReportRunStatus) -> String {
-    status.conditions.iter().map(|c| format!("{}={}/{}", c.type_, c.status.as_str(), c.reason)).collect::<Vec<_>>().join(" ")
+    status
+        .conditions
+        .iter()
+        .map(|c| format!("{}={}/{}", c.type_, c.status.as_str(), c.reason))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn next(facts: &Facts) -> ReportRunStatus {
@@ -34,26 +39,45 @@ fn each_step_of_a_good_run_says_where_it_is() {
     let status = next(&planned(&["bafin"], json!({})));
     assert_eq!(conditions(&status), "Resolved=True/Planned Complete=False/Generating Started=True/JobCreated");
     let attempt = status.generate.unwrap();
-    assert_eq!((attempt.number, attempt.job_uid.as_deref(), attempt.ended, attempt.started_at.unwrap().0), (1, Some("job-new"), None, now()));
+    assert_eq!(
+        (attempt.number, attempt.job_uid.as_deref(), attempt.ended, attempt.started_at.unwrap().0),
+        (1, Some("job-new"), None, now())
+    );
 
     let ended = there(pod("pod-1", "job-1", exited(0, "Completed", &generated()), json!({})));
-    let facts = over(generating(&["bafin", "amf"], "2026-03-03T09:59:02Z"), job(&format!("{RUN}-g1"), "job-1", "Complete", ""), ended);
+    let facts = over(
+        generating(&["bafin", "amf"], "2026-03-03T09:59:02Z"),
+        job(&format!("{RUN}-g1"), "job-1", "Complete", ""),
+        ended,
+    );
     let status = next(&facts);
-    assert_eq!(conditions(&status), "Resolved=True/Planned Complete=False/Generated Recorded=False/Writing Generated=True/Sealed");
+    assert_eq!(
+        conditions(&status),
+        "Resolved=True/Planned Complete=False/Generated Recorded=False/Writing Generated=True/Sealed"
+    );
     assert_eq!(status.manifest.as_ref().map(|m| m.sha256.as_str()), Some(MANIFEST));
     assert_eq!(status.counts.map(|c| (c.read, c.reported, c.excluded)), Some((12, 10, 2)));
     assert_eq!(status.usage.map(|u| u.vm_hwm_bytes), Some(30_000_000));
-    assert_eq!(status.generate.as_ref().map(|a| (a.ended, a.ended_pods.clone())), Some((Some(true), vec!["pod-1".to_owned()])));
+    assert_eq!(
+        status.generate.as_ref().map(|a| (a.ended, a.ended_pods.clone())),
+        Some((Some(true), vec!["pod-1".to_owned()]))
+    );
     let states: Vec<_> = status.deliveries.iter().map(|d| (d.destination.as_str(), d.state)).collect();
     assert_eq!(states, [("bafin", DeliveryState::Pending), ("amf", DeliveryState::Pending)]);
 
     let ended = there(pod("pod-2", "job-2", exited(0, "Completed", &delivery("Delivered", true, 1)), json!({})));
     let facts = over(delivering("Delivering"), job(&format!("{RUN}-d0-1"), "job-2", "Complete", ""), ended);
     let status = next(&facts);
-    assert_eq!(conditions(&status), "Resolved=True/Planned Complete=True/Delivered Generated=True/Sealed Recorded=False/Writing Delivered=True/Delivered");
+    assert_eq!(
+        conditions(&status),
+        "Resolved=True/Planned Complete=True/Delivered Generated=True/Sealed Recorded=False/Writing Delivered=True/Delivered"
+    );
     assert_eq!((status.outcome, status.phase), (Some(RunOutcome::Delivered), Some(Phase::Succeeded)));
     let d = &status.deliveries[0];
-    assert_eq!((d.state, d.remote.as_deref(), d.receipt_sha256.as_deref(), d.begun), (DeliveryState::Delivered, Some("/in/trades.csv"), Some(RECEIPT), Some(true)));
+    assert_eq!(
+        (d.state, d.remote.as_deref(), d.receipt_sha256.as_deref(), d.begun),
+        (DeliveryState::Delivered, Some("/in/trades.csv"), Some(RECEIPT), Some(true))
+    );
     assert!(d.finished_at.is_some() && status.finished_at.is_some() && status.failure.is_none());
 }
 
@@ -64,9 +88,19 @@ fn recorded_condition_of_others_stays() {
     let before = find(&facts.status.conditions, "Recorded").cloned();
     for step in [
         decide(&facts),
-        Step::Finish { outcome: RunOutcome::Cancelled, failure: None },
+        Step::Finish {
+            outcome: RunOutcome::Cancelled,
+            failure: None,
+        },
         Step::Reject(failure("Plan", Class::Config, "Invalid", "x", None)),
-        Step::Wait { note: Some(Note { condition: "Started", reason: "Refused", message: "x".to_owned() }), wake: None },
+        Step::Wait {
+            note: Some(Note {
+                condition: "Started",
+                reason: "Refused",
+                message: "x".to_owned(),
+            }),
+            wake: None,
+        },
     ] {
         assert_eq!(find(&after(&facts, &step, Some("u")).conditions, "Recorded").cloned(), before, "{step:?}");
     }
@@ -74,10 +108,22 @@ fn recorded_condition_of_others_stays() {
 
 #[test]
 fn transient_failure_backs_off_and_keeps_the_reason() {
-    let ended = there(pod("pod-1", "job-1", exited(20, "Error", &failed("Transient", "ConnectTimeout", None)), json!({})));
-    let facts = over(generating(&["bafin"], "2026-03-03T09:59:02Z"), job(&format!("{RUN}-g1"), "job-1", "Failed", ""), ended);
+    let ended = there(pod(
+        "pod-1",
+        "job-1",
+        exited(20, "Error", &failed("Transient", "ConnectTimeout", None)),
+        json!({}),
+    ));
+    let facts = over(
+        generating(&["bafin"], "2026-03-03T09:59:02Z"),
+        job(&format!("{RUN}-g1"), "job-1", "Failed", ""),
+        ended,
+    );
     let status = next(&facts);
-    assert_eq!(conditions(&status), "Resolved=True/Planned Complete=False/Backoff Recorded=False/Writing Generated=False/ConnectTimeout Started=False/Backoff");
+    assert_eq!(
+        conditions(&status),
+        "Resolved=True/Planned Complete=False/Backoff Recorded=False/Writing Generated=False/ConnectTimeout Started=False/Backoff"
+    );
     let attempt = status.generate.as_ref().unwrap();
     assert_eq!(attempt.next_at.as_ref().map(|t| t.0), Some(time("2026-03-03T10:00:30Z")));
     assert_eq!(status.failure.as_ref().map(|f| f.code.as_str()), Some("ConnectTimeout"));
@@ -85,19 +131,36 @@ fn transient_failure_backs_off_and_keeps_the_reason() {
     // The second attempt keeps what is known of the first one's pods.
     let mut facts = facts;
     facts.status = status;
-    let status = after(&facts, &Step::StartJob { work: Work::Generate, number: 2 }, Some("job-3"));
+    let status = after(
+        &facts,
+        &Step::StartJob {
+            work: Work::Generate,
+            number: 2,
+        },
+        Some("job-3"),
+    );
     let attempt = status.generate.unwrap();
-    assert_eq!((attempt.number, attempt.next_at, attempt.ended, attempt.ended_pods), (2, None, None, vec!["pod-1".to_owned()]));
+    assert_eq!(
+        (attempt.number, attempt.next_at, attempt.ended, attempt.ended_pods),
+        (2, None, None, vec!["pod-1".to_owned()])
+    );
 }
 
 #[test]
 fn failure_names_stage_class_code_message_and_hint() {
     let ended = there(pod("pod-1", "job-1", exited(10, "Error", &failed("Config", "ColumnMissing", None)), json!({})));
-    let facts = over(generating(&["bafin"], "2026-03-03T09:59:02Z"), job(&format!("{RUN}-g1"), "job-1", "Failed", ""), ended);
+    let facts = over(
+        generating(&["bafin"], "2026-03-03T09:59:02Z"),
+        job(&format!("{RUN}-g1"), "job-1", "Failed", ""),
+        ended,
+    );
     let status = next(&facts);
     assert_eq!((status.outcome, status.phase), (Some(RunOutcome::Failed), Some(Phase::Failed)));
     let f = status.failure.as_ref().unwrap();
-    assert_eq!((f.stage.as_str(), f.class.as_str(), f.code.as_str(), f.message.as_str(), f.hint.as_deref()), ("Read", "Config", "ColumnMissing", "it went wrong", Some("mend it")));
+    assert_eq!(
+        (f.stage.as_str(), f.class.as_str(), f.code.as_str(), f.message.as_str(), f.hint.as_deref()),
+        ("Read", "Config", "ColumnMissing", "it went wrong", Some("mend it"))
+    );
     assert_eq!(find(&status.conditions, "Complete").unwrap().message, "it went wrong; mend it");
     assert!(status.generate.unwrap().next_at.is_none());
 }
@@ -106,7 +169,11 @@ fn failure_names_stage_class_code_message_and_hint() {
 fn uncertain_delivery_stays_unknown_until_a_receipt_settles_it() {
     let end = |state: &str, message: &str, code: i32, reason: &str| {
         let ended = there(pod("pod-2", "job-2", exited(code, reason, message), json!({})));
-        let status = next(&over(delivering(state), job(&format!("{RUN}-d0-1"), "job-2", if code == 0 { "Complete" } else { "Failed" }, ""), ended));
+        let status = next(&over(
+            delivering(state),
+            job(&format!("{RUN}-d0-1"), "job-2", if code == 0 { "Complete" } else { "Failed" }, ""),
+            ended,
+        ));
         let d = status.deliveries[0].clone();
         (d.state, d.begun, d.finished_at.is_some(), status.outcome)
     };
@@ -114,26 +181,55 @@ fn uncertain_delivery_stays_unknown_until_a_receipt_settles_it() {
     // Killed without a word: unknown for now, tried again.
     assert_eq!(end("Delivering", "", 137, "Error"), (Unknown, Some(true), false, None));
     // A later attempt that fails with words cannot vouch for the earlier one.
-    assert_eq!(end("Unknown", &failed("Transient", "ConnectTimeout", Some(false)), 20, "Error"), (Unknown, None, false, None));
-    assert_eq!(end("Unknown", &failed("Config", "HostKeyChanged", Some(false)), 10, "Error"), (Unknown, None, true, Some(RunOutcome::Unknown)));
-    assert_eq!(end("Unknown", &delivery("Delivered", true, 1), 0, "Completed"), (Delivered, Some(true), true, Some(RunOutcome::Delivered)));
+    assert_eq!(
+        end("Unknown", &failed("Transient", "ConnectTimeout", Some(false)), 20, "Error"),
+        (Unknown, None, false, None)
+    );
+    assert_eq!(
+        end("Unknown", &failed("Config", "HostKeyChanged", Some(false)), 10, "Error"),
+        (Unknown, None, true, Some(RunOutcome::Unknown))
+    );
+    assert_eq!(
+        end("Unknown", &delivery("Delivered", true, 1), 0, "Completed"),
+        (Delivered, Some(true), true, Some(RunOutcome::Delivered))
+    );
     // Failed with words, nothing uncertain before.
-    assert_eq!(end("Delivering", &failed("Transient", "ConnectTimeout", Some(false)), 20, "Error"), (Delivering, None, false, None));
-    assert_eq!(end("Delivering", &failed("Config", "DiskFull", Some(true)), 10, "Error"), (NotDelivered, Some(true), true, Some(RunOutcome::NotDelivered)));
-    assert_eq!(end("Delivering", &failed("Config", "HostKeyChanged", Some(false)), 10, "Error"), (NotDelivered, None, true, Some(RunOutcome::Failed)));
+    assert_eq!(
+        end("Delivering", &failed("Transient", "ConnectTimeout", Some(false)), 20, "Error"),
+        (Delivering, None, false, None)
+    );
+    assert_eq!(
+        end("Delivering", &failed("Config", "DiskFull", Some(true)), 10, "Error"),
+        (NotDelivered, Some(true), true, Some(RunOutcome::NotDelivered))
+    );
+    assert_eq!(
+        end("Delivering", &failed("Config", "HostKeyChanged", Some(false)), 10, "Error"),
+        (NotDelivered, None, true, Some(RunOutcome::Failed))
+    );
     // The next attempt of an uncertain one does not make it look certain.
     let backoff = json!([{"destination": "bafin", "state": "Unknown", "begun": true, "attempt": {"number": 1, "job": "x", "jobUid": "job-2", "ended": true, "nextAt": "2026-03-03T09:59:59Z", "endedPods": ["pod-2"]}}]);
     let status = next(&sealed(&["bafin"], backoff));
-    assert_eq!((status.deliveries[0].state, status.deliveries[0].attempt.as_ref().unwrap().ended_pods.clone()), (Unknown, vec!["pod-2".to_owned()]));
+    assert_eq!(
+        (status.deliveries[0].state, status.deliveries[0].attempt.as_ref().unwrap().ended_pods.clone()),
+        (Unknown, vec!["pod-2".to_owned()])
+    );
     assert_eq!(find(&status.conditions, "Delivered").unwrap().status.as_str(), "Unknown");
 }
 
 #[test]
 fn lost_pod_of_a_delivery_is_never_followed_by_another() {
-    let lost = gone(pod("pod-2", "job-2", running(), json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}]})));
+    let lost = gone(pod(
+        "pod-2",
+        "job-2",
+        running(),
+        json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}]}),
+    ));
     let status = next(&over(delivering("Delivering"), job(&format!("{RUN}-d0-1"), "job-2", "Failed", ""), lost));
     let d = &status.deliveries[0];
-    assert_eq!((d.state, d.attempt.as_ref().unwrap().next_at.is_none(), status.outcome), (DeliveryState::Unknown, true, Some(RunOutcome::Unknown)));
+    assert_eq!(
+        (d.state, d.attempt.as_ref().unwrap().next_at.is_none(), status.outcome),
+        (DeliveryState::Unknown, true, Some(RunOutcome::Unknown))
+    );
     assert_eq!(status.phase, Some(Phase::Unknown));
 }
 
@@ -144,7 +240,10 @@ fn cancelled_run_says_who_and_why() {
     run.spec.cancelled = Some(of(json!({"reason": "wrong day", "by": "bob"})));
     facts.run = Arc::new(run);
     let status = next(&facts);
-    assert_eq!((status.outcome, status.phase, status.deliveries[0].state), (Some(RunOutcome::Cancelled), Some(Phase::Cancelled), DeliveryState::NotDelivered));
+    assert_eq!(
+        (status.outcome, status.phase, status.deliveries[0].state),
+        (Some(RunOutcome::Cancelled), Some(Phase::Cancelled), DeliveryState::NotDelivered)
+    );
     assert_eq!(find(&status.conditions, "Complete").unwrap().message, "cancelled by bob: wrong day");
 }
 
@@ -163,12 +262,27 @@ fn waiting_twice_for_the_same_thing_writes_once() {
 fn status_keeps_the_bounds_of_its_schema() {
     let mut facts = delivering("Delivering");
     facts.status.deliveries[0].attempt.as_mut().unwrap().ended_pods = (0..40).map(|i| format!("old-{i}")).collect();
-    let ended = there(pod("pod-2", "job-2", exited(20, "Error", &failed("Transient", "Bad code: ä", Some(true)).replace("it went wrong", &"x".repeat(9000))), json!({})));
+    let ended = there(pod(
+        "pod-2",
+        "job-2",
+        exited(
+            20,
+            "Error",
+            &failed("Transient", "Bad code: ä", Some(true)).replace("it went wrong", &"x".repeat(9000)),
+        ),
+        json!({}),
+    ));
     let status = next(&over(facts, job(&format!("{RUN}-d0-1"), "job-2", "Failed", ""), ended));
     let pods = &status.deliveries[0].attempt.as_ref().unwrap().ended_pods;
-    assert_eq!((pods.len(), pods.last().map(String::as_str), pods.first().map(String::as_str)), (40, Some("pod-2"), Some("old-1")));
+    assert_eq!(
+        (pods.len(), pods.last().map(String::as_str), pods.first().map(String::as_str)),
+        (40, Some("pod-2"), Some("old-1"))
+    );
     for c in &status.conditions {
-        assert!(c.message.chars().count() <= 4096 && !c.reason.is_empty() && c.reason.chars().all(|c| c.is_ascii_alphanumeric()), "{c:?}");
+        assert!(
+            c.message.chars().count() <= 4096 && !c.reason.is_empty() && c.reason.chars().all(|c| c.is_ascii_alphanumeric()),
+            "{c:?}"
+        );
     }
     assert!(status.failure.unwrap().message.chars().count() <= 1024);
 }

@@ -160,7 +160,10 @@ impl State {
         match &mut self.fault {
             Some((0, false)) => {
                 self.fault = None;
-                Err(ClusterError::Unreachable { object: what, source: "connection reset".into() })
+                Err(ClusterError::Unreachable {
+                    object: what,
+                    source: "connection reset".into(),
+                })
             }
             Some((0, true)) | None => Ok(()),
             Some((left, _)) => {
@@ -174,13 +177,18 @@ impl State {
     fn answer<T>(&mut self, value: T) -> Answer<T> {
         if self.fault == Some((0, true)) {
             self.fault = None;
-            return Err(ClusterError::Unreachable { object: "the answer".to_owned(), source: "connection reset".into() });
+            return Err(ClusterError::Unreachable {
+                object: "the answer".to_owned(),
+                source: "connection reset".into(),
+            });
         }
         Ok(value)
     }
 
     pub(super) fn alive(&self, job_uid: &str) -> bool {
-        self.pods.values().any(|p| super::super::memory::job_uid(p).as_deref() == Some(job_uid) && !super::super::outcome::is_over(p))
+        self.pods
+            .values()
+            .any(|p| super::super::memory::job_uid(p).as_deref() == Some(job_uid) && !super::super::outcome::is_over(p))
     }
 
     /// Someone else touches the run.
@@ -193,7 +201,9 @@ impl State {
     /// A pod object goes away; the watch will bring its last state.
     pub(super) fn remove_pod(&mut self, uid: &str) {
         if let Some(mut pod) = self.pods.remove(uid) {
-            pod.metadata.deletion_timestamp.get_or_insert(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now));
+            pod.metadata
+                .deletion_timestamp
+                .get_or_insert(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now));
             self.leaving.push(pod);
         }
     }
@@ -201,14 +211,21 @@ impl State {
     fn delete_pod(&mut self, uid: &str) {
         let now = self.now;
         if let Some(pod) = self.pods.get_mut(uid) {
-            pod.metadata.deletion_timestamp.get_or_insert(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+            pod.metadata
+                .deletion_timestamp
+                .get_or_insert(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
         }
     }
 
     pub(super) fn delete_job_and_pods(&mut self, name: &str) {
         let Some(job) = self.jobs.remove(name) else { return };
         let uid = job.metadata.uid.unwrap();
-        let pods: Vec<String> = self.pods.values().filter(|p| super::super::memory::job_uid(p) == Some(uid.clone())).filter_map(|p| p.uid()).collect();
+        let pods: Vec<String> = self
+            .pods
+            .values()
+            .filter(|p| super::super::memory::job_uid(p) == Some(uid.clone()))
+            .filter_map(|p| p.uid())
+            .collect();
         for pod in pods {
             self.delete_pod(&pod);
         }
@@ -311,7 +328,11 @@ impl Cluster for World {
     async fn list_pods(&self, _: &str, job_uid: &str) -> Answer<Vec<Pod>> {
         let mut s = self.0.lock().unwrap();
         s.call(format!("list pods of {job_uid}"), false)?;
-        Ok(s.pods.values().filter(|p| super::super::memory::job_uid(p).as_deref() == Some(job_uid)).cloned().collect())
+        Ok(s.pods
+            .values()
+            .filter(|p| super::super::memory::job_uid(p).as_deref() == Some(job_uid))
+            .cloned()
+            .collect())
     }
 
     async fn list_events(&self, _: &str, uid: &str) -> Answer<Vec<Event>> {
@@ -338,9 +359,15 @@ impl Cluster for World {
             return Err(ClusterError::Conflict("run".to_owned(), None));
         }
         let old = s.run.status.clone().unwrap_or_default();
-        assert!(!openreg_crds::common::condition::is_true(&old.conditions, "Complete"), "a complete run was written again");
+        assert!(
+            !openreg_crds::common::condition::is_true(&old.conditions, "Complete"),
+            "a complete run was written again"
+        );
         let held = s.run.finalizers().iter().any(|f| f == openreg_crds::RECORDED_FINALIZER) || s.run.metadata.deletion_timestamp.is_some();
-        let waiting = run.status.as_ref().is_some_and(|status| status.plan_sha256.is_none() && status.outcome.is_none());
+        let waiting = run
+            .status
+            .as_ref()
+            .is_some_and(|status| status.plan_sha256.is_none() && status.outcome.is_none());
         assert!(held || waiting, "a run that nothing holds was begun or ended");
         s.touch(|r| r.status.clone_from(&run.status));
         let run = s.run.clone();

@@ -38,12 +38,15 @@ async fn sftp_is_a_receiver() {
     Box::new(transport).close().await;
 }
 
+/// Name, way to log in, what the Secret holds, code and class of the refusal.
+type LoginCase = (&'static str, SftpAuth, Vec<(&'static str, String)>, Option<(&'static str, Class)>);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_way_to_log_in() {
     let Some(server) = Sshd::start() else { return };
     let (port, directory) = (server.port(), server.directory("in"));
     let key = |name: &str| server.private_key(name);
-    let cases: Vec<(&str, SftpAuth, Vec<(&str, String)>, Option<(&str, Class)>)> = vec![
+    let cases: Vec<LoginCase> = vec![
         ("password", password(), vec![("password", Sshd::PASSWORD.into())], None),
         ("password-line", password(), vec![("password", format!("{}\n", Sshd::PASSWORD))], None),
         ("key", private_key(), vec![("id", key("user"))], None),
@@ -282,15 +285,15 @@ async fn uploads_are_pipelined() {
 
 /// Something in between that counts the bytes to the server and hangs up after `most`.
 async fn proxy(to: u16, most: u64) -> (u16, Arc<AtomicU64>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let port = listener.local_addr().expect("a socket").port();
     let sent = Arc::new(AtomicU64::new(0));
     let counter = sent.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let counter = counter.clone();
             tokio::spawn(async move {
-                let server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                let server = TcpStream::connect(("127.0.0.1", to)).await.expect("a socket");
                 let (mut from_client, mut to_client) = client.into_split();
                 let (mut from_server, mut to_server) = server.into_split();
                 let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });

@@ -76,12 +76,14 @@ impl Sftp {
     /// Judges an error of writing: version 3 has no word for a full disk, so the file system is asked.
     async fn judge_write(&self, action: String, name: &RemoteName, error: SftpError) -> TransportError {
         let mute = matches!(&error, SftpError::Status(s) if s.status_code == StatusCode::Failure);
-        if mute && self.has(STATVFS) {
-            if let Ok(disk) = self.session.sftp.statvfs(name.directory()).await {
-                // Less than two blocks of ours is full for any purpose.
-                if disk.blocks_avail.saturating_mul(disk.fragment_size.max(1)) < 2 * BLOCK as u64 || disk.inodes_avail == 0 && disk.inodes > 0 {
-                    return TransportError::new(action, Fault::DiskFull, Some(Cause::from(error)));
-                }
+        if mute
+            && self.has(STATVFS)
+            && let Ok(disk) = self.session.sftp.statvfs(name.directory()).await
+        {
+            // Less than two blocks of ours is full for any purpose.
+            let bytes = disk.blocks_avail.saturating_mul(disk.fragment_size.max(1));
+            if bytes < 2 * BLOCK as u64 || disk.inodes_avail == 0 && disk.inodes > 0 {
+                return TransportError::new(action, Fault::DiskFull, Some(Cause::from(error)));
             }
         }
         self.judge(action, error, Fault::DirectoryMissing)
