@@ -74,7 +74,7 @@ pub enum DeliverEvent {
         /// Path of the file at the receiver.
         remote: String,
     },
-    /// Bytes of the file have left.
+    /// Another tenth of the file has left.
     Sent {
         /// Path of the file at the receiver.
         remote: String,

@@ -1,5 +1,7 @@
 //! Attempts that are not the first, are stopped, run out of time, or get a plan that cannot work.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 mod support;
 
 use std::sync::Arc;

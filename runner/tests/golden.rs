@@ -1,5 +1,7 @@
 //! Each case in `golden/`: a source, a plan, and what must come of it, to the byte.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 mod support;
 
 use std::path::Path;

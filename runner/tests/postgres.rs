@@ -1,5 +1,7 @@
 //! PostgreSQL as a source, against a real server: every type to the byte, and every way to be refused.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,9 @@ use openreg_parts::secrets::SecretFiles;
 use openreg_parts::source::{Access, Query, SourceLimits, SourceOptions, open};
 use serde_json::{Value, json};
 use support::postgres::Postgres;
+
+/// What a case changes in the plan: JSON pointers and values.
+type Changes = Vec<(String, Value)>;
 
 fn ground(postgres: &Postgres) -> (tempfile::TempDir, Value) {
     let directory = tempfile::tempdir().unwrap();
@@ -123,7 +128,7 @@ async fn every_refusal_says_why() {
     let set = |path: &str, value: Value| (path.to_owned(), value);
     let query = |text: &str| vec![set("/datasets/0/query", text.into())];
     let credentials = |value: Value| vec![set("/connectors/db/credentials", value)];
-    let table: Vec<(Vec<(String, Value)>, &str, Class)> = vec![
+    let table: Vec<(Changes, &str, Class)> = vec![
         (credentials(secret("wrong", &[("password", Some("wrong"))])), "PasswordRefused", Class::Config),
         (credentials(secret("nobody", &[("username", Some("nobody"))])), "PasswordRefused", Class::Config),
         (

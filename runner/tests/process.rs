@@ -1,5 +1,7 @@
 //! The binary as a pod runs it: arguments, termination message, exit code, log, SIGTERM.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 mod support;
 
 use std::path::Path;

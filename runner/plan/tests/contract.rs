@@ -1,5 +1,7 @@
 //! The plan's layout. A change of `golden/plan-v1.json` is a change of the contract between operator and runner.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use openreg_plan::plan::PlanError;
 use openreg_plan::{RunPlan, Sha256};
 use serde_json::Value;

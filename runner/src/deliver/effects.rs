@@ -132,12 +132,18 @@ impl File<'_> {
 
     async fn send(&self, transport: &dyn Transport, temporary: &RemoteName) -> Result<(), StepError> {
         let reason = Reason::default();
-        let sent = |sent| {
-            (self.progress)(DeliverEvent::Sent {
-                remote: self.remote.to_string(),
-                bytes: sent,
-                of: self.me.size,
-            })
+        let mut told = 0;
+        let sent = move |bytes: u64| {
+            // Ten times a file: whoever listens may write each one down.
+            let tenths = bytes.saturating_mul(10) / self.me.size.max(1);
+            if tenths > told {
+                told = tenths;
+                (self.progress)(DeliverEvent::Sent {
+                    remote: self.remote.to_string(),
+                    bytes,
+                    of: self.me.size,
+                });
+            }
         };
         let body = body::open(self.store, self.key, self.me.size, &self.me.sha256, reason.clone(), sent).await?;
         let uploaded = transport.upload(temporary, body).await;

@@ -1,6 +1,10 @@
 //! What the runner's tests share: a directory with a source, a store and a plan.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::disallowed_methods,
+    dead_code,
+    reason = "each test binary uses its own part, and a test has no command line for its settings"
+)]
 
 pub(crate) mod postgres;
 

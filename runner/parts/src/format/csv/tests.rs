@@ -1,5 +1,7 @@
 //! The conformance suite of encoders, and what is CSV's own.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};

@@ -121,10 +121,7 @@ impl Decoder {
             (Self::Bool(b), ValueRef::Integer(i @ (0 | 1))) => b.append_value(i == 1),
             (Self::Bool(_), _) => return Err("is neither 0 nor 1"),
             (Self::Float(b), ValueRef::Real(f)) if f.is_finite() => b.append_value(f),
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "judged in the line itself: integers that a double cannot hold are refused"
-            )]
+            // Integers that a double cannot hold are refused.
             (Self::Float(b), ValueRef::Integer(i)) if i.unsigned_abs() <= 1 << 53 => b.append_value(i as f64),
             (Self::Float(_), _) => return Err("is not a finite floating-point number"),
             (Self::Decimal(b, precision, scale), value) => b.append_value(exact(&number(value)?, *precision, *scale)?),

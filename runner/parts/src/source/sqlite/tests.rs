@@ -1,5 +1,7 @@
 //! The conformance suite of sources, and what is SQLite's own.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use std::collections::BTreeMap;
 
 use arrow_array::cast::AsArray as _;
