@@ -32,7 +32,11 @@ async fn the_page_answers_where_the_api_does_not() {
     ] {
         let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         let header = |name: &str| response.headers().get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
-        assert_eq!((response.status().as_u16(), header("content-type").as_str(), header("cache-control").as_str()), (status, kind, cache), "{path}");
+        assert_eq!(
+            (response.status().as_u16(), header("content-type").as_str(), header("cache-control").as_str()),
+            (status, kind, cache),
+            "{path}"
+        );
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         if path.contains("..") || path.contains("%2e") {
@@ -48,6 +52,12 @@ async fn metrics_count_by_route_not_by_path() {
     w.get("/api/v1/runs/5f0c8f6e-0000-4000-8000-000000000001", &token).await;
     w.get("/api/v1/%3Cscript%3E", &token).await;
     let text = String::from_utf8(w.get("/metrics", "").await.body).unwrap();
-    assert!(text.contains(r#"openreg_api_requests_total{method="GET",route="/api/v1/runs/{id}",status="404"} 1"#), "{text}");
-    assert!(text.contains(r#"route="other""#) && !text.contains("5f0c8f6e") && !text.contains("script"), "{text}");
+    assert!(
+        text.contains(r#"openreg_api_requests_total{method="GET",route="/api/v1/runs/{id}",status="404"} 1"#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"route="other""#) && !text.contains("5f0c8f6e") && !text.contains("script"),
+        "{text}"
+    );
 }

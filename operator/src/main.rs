@@ -51,16 +51,34 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let pages = CancellationToken::new();
 
-    let listener = tokio::net::TcpListener::bind(cli.listen).await.with_context(|| format!("could not listen on {}", cli.listen))?;
-    let health = health::Health { progress: progress.clone(), stall: cli.watch_stall, ready: Arc::clone(&ready), metrics: metrics.clone() };
+    let listener = tokio::net::TcpListener::bind(cli.listen)
+        .await
+        .with_context(|| format!("could not listen on {}", cli.listen))?;
+    let health = health::Health {
+        progress: progress.clone(),
+        stall: cli.watch_stall,
+        ready: Arc::clone(&ready),
+        metrics: metrics.clone(),
+    };
     let pages_served = tokio::spawn(health.serve(listener, pages.clone()));
 
-    let config = kube::Config::infer().await.context("could not find a cluster: set KUBECONFIG, or run in a pod")?;
-    let client = ClientBuilder::try_from(config).context("could not make a client for the cluster")?.with_layer(&health::StampLayer(progress.clone())).build();
+    let config = kube::Config::infer()
+        .await
+        .context("could not find a cluster: set KUBECONFIG, or run in a pod")?;
+    let client = ClientBuilder::try_from(config)
+        .context("could not make a client for the cluster")?
+        .with_layer(&health::StampLayer(progress.clone()))
+        .build();
     let identity = cli.identity();
     let (stores, watches) = stores::stores();
     metrics.observe_runs(stores.runs.clone());
-    let (events, writer) = events::events(Recorder::new(client.clone(), Reporter { controller: cli.config().manager, instance: Some(identity.clone()) }));
+    let (events, writer) = events::events(Recorder::new(
+        client.clone(),
+        Reporter {
+            controller: cli.config().manager,
+            instance: Some(identity.clone()),
+        },
+    ));
     let telling = tokio::spawn(writer.run());
     let context = Arc::new(context::Context {
         events,

@@ -181,7 +181,15 @@ fn pod(job: &RunnerJob) -> PodSpec {
             image: Some(job.image.clone()),
             image_pull_policy: job.pull_policy.clone(),
             args: Some(job.args.clone()),
-            env: Some(vec![field_env("POD_UID", "metadata.uid"), field_env("POD_NAME", "metadata.name"), EnvVar { name: "TMPDIR".to_owned(), value: Some(SCRATCH_DIRECTORY.to_owned()), value_from: None }]),
+            env: Some(vec![
+                field_env("POD_UID", "metadata.uid"),
+                field_env("POD_NAME", "metadata.name"),
+                EnvVar {
+                    name: "TMPDIR".to_owned(),
+                    value: Some(SCRATCH_DIRECTORY.to_owned()),
+                    value_from: None,
+                },
+            ]),
             resources: Some(ResourceRequirements {
                 limits: Some(quantities(&job.cpu, &job.memory)),
                 requests: Some(requests(&job.cpu, &job.memory)),

@@ -20,16 +20,28 @@ fn admit_mistakes_are_refused_in_one_sentence() {
         let destination = fixture::destination(key, "/in");
         for (object, said) in [
             (with(fixture::store(), "/metadata/name", json!("other")), "its name is default"),
-            (with(fixture::store(), "/spec/directory", json!({"path": "/x"})), "set exactly one of s3, directory"),
+            (
+                with(fixture::store(), "/spec/directory", json!({"path": "/x"})),
+                "set exactly one of s3, directory",
+            ),
             (with(fixture::connector(), "/spec/credentialsRef", Value::Null), "postgres needs credentialsRef"),
-            (with(fixture::connector(), "/spec/sqlite", json!({"path": "/x"})), "set exactly one of postgres, sqlite"),
+            (
+                with(fixture::connector(), "/spec/sqlite", json!({"path": "/x"})),
+                "set exactly one of postgres, sqlite",
+            ),
             (with(fixture::connector(), "/metadata/name", json!("a".repeat(33))), "at most 32 characters"),
-            (with(destination.clone(), "/spec/sftp/auth", json!({"passwordKey": "a", "privateKey": "b"})), "set exactly one of passwordKey, privateKey"),
+            (
+                with(destination.clone(), "/spec/sftp/auth", json!({"passwordKey": "a", "privateKey": "b"})),
+                "set exactly one of passwordKey, privateKey",
+            ),
             (with(fixture::report(1), "/spec/version", json!("1.0")), "spec.version"),
             (with(fixture::report(1), "/spec/output", json!({})), "set csv"),
             (with(fixture::report(1), "/spec/validation/0/onViolation", json!("Exclude")), "needs tolerance"),
             (with(fixture::report(1), "/spec/execution/cpu", json!("3")), "spec.execution.cpu"),
-            (with(fixture::run("r"), "/spec/period/end", json!("2026-03-01T00:00:00Z")), "period.start must be before period.end"),
+            (
+                with(fixture::run("r"), "/spec/period/end", json!("2026-03-01T00:00:00Z")),
+                "period.start must be before period.end",
+            ),
             (with(fixture::run("r"), "/metadata/name", json!("r".repeat(49))), "at most 48 characters"),
             (with(fixture::run("r"), "/spec/trigger", json!("Schedule")), "Schedule"),
         ] {
@@ -37,7 +49,15 @@ fn admit_mistakes_are_refused_in_one_sentence() {
         }
         // What is right is accepted; and what may not change afterwards is refused.
         let run = fixture::run("once");
-        tenant.apply(&fixture::documents(&[fixture::store(), fixture::connector(), destination, fixture::report(1), run.clone()])).await?;
+        tenant
+            .apply(&fixture::documents(&[
+                fixture::store(),
+                fixture::connector(),
+                destination,
+                fixture::report(1),
+                run.clone(),
+            ]))
+            .await?;
         refused(&tenant, with(run, "/spec/reportRef", json!("other")), "a run cannot be changed").await;
         refused(&tenant, with(fixture::report(1), "/spec/title", json!("Another title")), "raise version").await;
         Ok(())
@@ -48,9 +68,15 @@ fn admit_mistakes_are_refused_in_one_sentence() {
 #[ignore = "needs a cluster: make test"]
 fn admit_report_says_what_is_wrong_with_it() {
     with_tenant("lint", |tenant| async move {
-        let wrong = with(fixture::report(1), "/spec/validation/0/rule", json!({"pattern": {"column": "ref", "regex": "["}}));
+        let wrong = with(
+            fixture::report(1),
+            "/spec/validation/0/rule",
+            json!({"pattern": {"column": "ref", "regex": "["}}),
+        );
         tenant.apply(&fixture::documents(&[fixture::store(), fixture::connector(), wrong])).await?;
-        let (_, message) = tenant.wait_condition("Report", "small", "Ready", "False", std::time::Duration::from_secs(20)).await?;
+        let (_, message) = tenant
+            .wait_condition("Report", "small", "Ready", "False", std::time::Duration::from_secs(20))
+            .await?;
         assert!(message.contains("spec.validation[0].rule.pattern.regex"), "{message}");
         Ok(())
     });

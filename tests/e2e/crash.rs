@@ -17,11 +17,16 @@ fn crash_a_job_deleted_by_hand_is_made_again() {
         let slow = fixture::with(fixture::report(10), "/spec/version", json!("1.0.1"));
         let slow = fixture::with(slow, "/spec/validation", json!([]));
         let mut slow = slow;
-        slow["spec"]["source"]["datasets"][0]["query"] = json!("SELECT lpad(i::text, 9, '0') AS ref, pg_sleep(0.3)::text AS s FROM generate_series(1, 20) i ORDER BY 1");
+        slow["spec"]["source"]["datasets"][0]["query"] =
+            json!("SELECT lpad(i::text, 9, '0') AS ref, pg_sleep(0.3)::text AS s FROM generate_series(1, 20) i ORDER BY 1");
         tenant.apply(&slow.to_string()).await?;
         tenant.wait_condition("Report", "small", "Ready", "True", Duration::from_secs(20)).await?;
         tenant.apply(&fixture::run("again").to_string()).await?;
-        tenant.wait_run("again", "started", Duration::from_secs(60), |r| r.status.as_ref().is_some_and(|s| s.generate.as_ref().is_some_and(|g| g.job_uid.is_some()))).await?;
+        tenant
+            .wait_run("again", "started", Duration::from_secs(60), |r| {
+                r.status.as_ref().is_some_and(|s| s.generate.as_ref().is_some_and(|g| g.job_uid.is_some()))
+            })
+            .await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         tenant.api::<Job>().delete("again-g1", &DeleteParams::background()).await?;
         let status = tenant.completed("again", Duration::from_secs(120)).await?.status.unwrap_or_default();
@@ -46,7 +51,18 @@ fn crash_operator_killed_while_runs_are_under_way() {
             for i in 0..8_u64 {
                 tokio::time::sleep(Duration::from_millis(4000 + 1700 * (i % 3))).await;
                 // Grace 0 is SIGKILL: no goodbye.
-                let _ = kubectl::run(&["delete", "pod", "-n", "openreg-system", "-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force", "--wait=false"]).await;
+                let _ = kubectl::run(&[
+                    "delete",
+                    "pod",
+                    "-n",
+                    "openreg-system",
+                    "-l",
+                    "app.kubernetes.io/component=operator",
+                    "--grace-period=0",
+                    "--force",
+                    "--wait=false",
+                ])
+                .await;
             }
         });
         let mut ids = Vec::new();
@@ -79,8 +95,21 @@ fn crash_postgres_away_and_the_history_catches_up() {
         let outage = tokio::spawn(async {
             let until = tokio::time::Instant::now() + Duration::from_secs(60);
             while tokio::time::Instant::now() < until {
-                let stop = ["exec", "-n", services::NAMESPACE, "deployment/postgres", "--", "setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"];
-                let stop: Vec<&str> = stop.into_iter().chain(["/usr/lib/postgresql/15/bin/pg_ctl", "-D", "/data/postgres", "-m", "immediate", "stop"]).collect();
+                let stop = [
+                    "exec",
+                    "-n",
+                    services::NAMESPACE,
+                    "deployment/postgres",
+                    "--",
+                    "setpriv",
+                    "--reuid=postgres",
+                    "--regid=postgres",
+                    "--init-groups",
+                ];
+                let stop: Vec<&str> = stop
+                    .into_iter()
+                    .chain(["/usr/lib/postgresql/15/bin/pg_ctl", "-D", "/data/postgres", "-m", "immediate", "stop"])
+                    .collect();
                 let _ = kubectl::raw(&stop, None).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
@@ -91,7 +120,10 @@ fn crash_postgres_away_and_the_history_catches_up() {
         tenant.apply(&run.to_string()).await?;
         let status = tenant.completed("away", Duration::from_secs(60)).await?.status.unwrap_or_default();
         assert_eq!(status.outcome, Some(RunOutcome::Rejected), "{status:#?}");
-        assert!(!openreg_crds::common::condition::is_true(&status.conditions, "Recorded"), "recorded without a database");
+        assert!(
+            !openreg_crds::common::condition::is_true(&status.conditions, "Recorded"),
+            "recorded without a database"
+        );
         outage.await?;
         tenant.recorded("away", Duration::from_secs(180)).await?;
         kubectl::run(&["rollout", "status", "-n", services::NAMESPACE, "deployment/postgres", "--timeout=180s"]).await?;

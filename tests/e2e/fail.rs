@@ -13,7 +13,9 @@ async fn failure(tenant: &Tenant, changes: &[Value]) -> anyhow::Result<(ReportRu
     services::small_report(tenant, 10).await?;
     if !changes.is_empty() {
         let host_key = services::host_key(tenant).await?;
-        tenant.apply(&fixture::documents(changes).replace(services::HOST_KEY_PLACEHOLDER, &host_key)).await?;
+        tenant
+            .apply(&fixture::documents(changes).replace(services::HOST_KEY_PLACEHOLDER, &host_key))
+            .await?;
     }
     tenant.wait_condition("Report", "small", "Ready", "True", Duration::from_secs(20)).await?;
     tenant.apply(&fixture::run("bad").to_string()).await?;

@@ -61,7 +61,12 @@ fn run_jobs_have_limits_and_no_token() {
             assert_eq!(security["allowPrivilegeEscalation"], json!(false));
             assert_eq!(security["capabilities"]["drop"], json!(["ALL"]));
             // The secrets of source and receiver are never in one pod.
-            let secrets: Vec<_> = pod["volumes"].as_array().into_iter().flatten().filter_map(|v| v["secret"]["secretName"].as_str()).collect();
+            let secrets: Vec<_> = pod["volumes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|v| v["secret"]["secretName"].as_str())
+                .collect();
             assert!(!(secrets.contains(&"trades-db") && secrets.contains(&"bank-sftp")), "{secrets:?}");
         }
         Ok(())
@@ -74,7 +79,8 @@ fn run_is_blocked_by_its_rules_and_delivers_nothing() {
     with_tenant("blocked", |tenant| async move {
         services::small_report(&tenant, 10).await?;
         let mut report = fixture::with(fixture::report(10), "/spec/version", json!("1.0.1"));
-        report["spec"]["source"]["datasets"][0]["query"] = json!("SELECT lpad(i::text, 9, '0') AS ref, nullif(i, 7) AS quantity FROM generate_series(1, 10) i ORDER BY 1");
+        report["spec"]["source"]["datasets"][0]["query"] =
+            json!("SELECT lpad(i::text, 9, '0') AS ref, nullif(i, 7) AS quantity FROM generate_series(1, 10) i ORDER BY 1");
         report["spec"]["validation"][0]["rule"] = json!({"notNull": {"columns": ["quantity"]}});
         tenant.apply(&report.to_string()).await?;
         tenant.wait_condition("Report", "small", "Ready", "True", Duration::from_secs(20)).await?;

@@ -41,8 +41,16 @@ pub fn secret(name: &str, values: &[(&str, &str)]) -> Value {
 
 /// The passwords and keys of the services.
 pub async fn credentials(client: &Client) -> Result<BTreeMap<String, String>> {
-    let secret = Api::<Secret>::namespaced(client.clone(), NAMESPACE).get("credentials").await.context("the development services are not there: run scripts/dev-services.sh")?;
-    Ok(secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, String::from_utf8_lossy(&v.0).into_owned())).collect())
+    let secret = Api::<Secret>::namespaced(client.clone(), NAMESPACE)
+        .get("credentials")
+        .await
+        .context("the development services are not there: run scripts/dev-services.sh")?;
+    Ok(secret
+        .data
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(k, v)| (k, String::from_utf8_lossy(&v.0).into_owned()))
+        .collect())
 }
 
 /// What a namespace needs before its first run: Secrets, and the RoleBindings of OpenReg's accounts.
@@ -50,9 +58,31 @@ pub async fn tenant_setup(client: &Client, namespace: &str) -> Result<String> {
     let known = credentials(client).await?;
     let get = |key: &str| known.get(key).map(String::as_str).unwrap_or_default();
     let mut objects = vec![
-        secret("trades-db", &[("username", "reporter"), ("password", get("reporterPassword")), ("allowedHosts", POSTGRES_ADDRESS)]),
-        secret("store-s3", &[("accessKeyId", get("s3AccessKey")), ("secretAccessKey", get("s3SecretKey")), ("allowedHosts", "s3.openreg-dev.svc:7070")]),
-        secret("bank-sftp", &[("username", "bank"), ("password", get("sftpPassword")), ("id_ed25519", get("sftpClientKey")), ("allowedHosts", SFTP_ADDRESS)]),
+        secret(
+            "trades-db",
+            &[
+                ("username", "reporter"),
+                ("password", get("reporterPassword")),
+                ("allowedHosts", POSTGRES_ADDRESS),
+            ],
+        ),
+        secret(
+            "store-s3",
+            &[
+                ("accessKeyId", get("s3AccessKey")),
+                ("secretAccessKey", get("s3SecretKey")),
+                ("allowedHosts", "s3.openreg-dev.svc:7070"),
+            ],
+        ),
+        secret(
+            "bank-sftp",
+            &[
+                ("username", "bank"),
+                ("password", get("sftpPassword")),
+                ("id_ed25519", get("sftpClientKey")),
+                ("allowedHosts", SFTP_ADDRESS),
+            ],
+        ),
     ];
     for component in ["operator", "api", "recorder"] {
         objects.push(json!({
@@ -66,7 +96,10 @@ pub async fn tenant_setup(client: &Client, namespace: &str) -> Result<String> {
 
 /// The SFTP server's host key.
 pub async fn host_key(tenant: &Tenant) -> Result<String> {
-    credentials(&tenant.client).await?.remove("sshHostKeyPublic").context("the development services have no host key")
+    credentials(&tenant.client)
+        .await?
+        .remove("sshHostKeyPublic")
+        .context("the development services have no host key")
 }
 
 /// Applies the small report with its store, connector and destination, and waits until it is Ready.
@@ -74,9 +107,16 @@ pub async fn small_report(tenant: &Tenant, rows: u64) -> Result<()> {
     let host_key = host_key(tenant).await?;
     let directory = format!("/in/{}", tenant.namespace);
     sftp(&["install", "-d", "-o", "bank", "-g", "bank", &format!("/srv/sftp{directory}")]).await?;
-    let objects = [fixture::store(), fixture::connector(), fixture::destination(&host_key, &directory), fixture::report(rows)];
+    let objects = [
+        fixture::store(),
+        fixture::connector(),
+        fixture::destination(&host_key, &directory),
+        fixture::report(rows),
+    ];
     tenant.apply(&fixture::documents(&objects)).await?;
-    tenant.wait_condition("Report", "small", "Ready", "True", std::time::Duration::from_secs(30)).await?;
+    tenant
+        .wait_condition("Report", "small", "Ready", "True", std::time::Duration::from_secs(30))
+        .await?;
     Ok(())
 }
 

@@ -30,7 +30,11 @@ where
     F: FnOnce(Tenant) -> R,
     R: Future<Output = Result<()>>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::try_default().await.expect("KUBECONFIG names a cluster");
@@ -82,12 +86,18 @@ impl Tenant {
 
     /// Waits for the run's Complete condition.
     pub async fn completed(&self, run: &str, limit: Duration) -> Result<ReportRun> {
-        self.wait_run(run, "Complete=True", limit, |r| r.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, "Complete"))).await
+        self.wait_run(run, "Complete=True", limit, |r| {
+            r.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, "Complete"))
+        })
+        .await
     }
 
     /// Waits for the recorder's condition.
     pub async fn recorded(&self, run: &str, limit: Duration) -> Result<ReportRun> {
-        self.wait_run(run, "Recorded=True", limit, |r| r.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, "Recorded"))).await
+        self.wait_run(run, "Recorded=True", limit, |r| {
+            r.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, "Recorded"))
+        })
+        .await
     }
 
     /// Waits until the run is as `holds` says.
@@ -129,13 +139,25 @@ impl Tenant {
         for args in [
             vec!["get", "-n", n, "openreg,jobs,pods,networkpolicies", "-o", "wide"],
             vec!["get", "-n", n, "reportruns", "-o", "yaml"],
-            vec!["get", "-n", n, "reports,connectors,destinations,stores", "-o", "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.status}{\"\\n\"}{end}"],
+            vec![
+                "get",
+                "-n",
+                n,
+                "reports,connectors,destinations,stores",
+                "-o",
+                "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.status}{\"\\n\"}{end}",
+            ],
             vec!["get", "-n", n, "events", "--sort-by=.lastTimestamp"],
             vec!["logs", "-n", n, "-l", "app.kubernetes.io/managed-by=openreg", "--tail=20", "--prefix"],
             vec!["logs", "-n", "openreg-system", "-l", "app.kubernetes.io/component=operator", "--tail=30"],
         ] {
             match kubectl::raw(&args, None).await {
-                Ok(o) => eprintln!("$ kubectl {}\n{}{}", args.join(" "), String::from_utf8_lossy(&o.stdout), String::from_utf8_lossy(&o.stderr)),
+                Ok(o) => eprintln!(
+                    "$ kubectl {}\n{}{}",
+                    args.join(" "),
+                    String::from_utf8_lossy(&o.stdout),
+                    String::from_utf8_lossy(&o.stderr)
+                ),
                 Err(e) => eprintln!("$ kubectl {}: {e}", args.join(" ")),
             }
         }
@@ -144,7 +166,9 @@ impl Tenant {
     async fn remove(&self) {
         // The namespace goes in the background; a run's finalizer must not hold it when the recorder is down on purpose.
         let runs = self.api::<ReportRun>();
-        let _ = Api::<Namespace>::all(self.client.clone()).delete(&self.namespace, &DeleteParams::background()).await;
+        let _ = Api::<Namespace>::all(self.client.clone())
+            .delete(&self.namespace, &DeleteParams::background())
+            .await;
         if let Ok(list) = runs.list(&Default::default()).await {
             for run in list {
                 let name = run.metadata.name.unwrap_or_default();

@@ -115,8 +115,15 @@ fn backoff(failures: u32, conflict: bool, noise: f64) -> Duration {
 type Failures<K> = Arc<Mutex<HashMap<ObjectRef<K>, u32>>>;
 
 /// Reconciles what comes out of `requests` until shutdown. A panic is an error of that one object.
-pub async fn drive<K, F, Fut, E>(name: &'static str, ctx: Arc<Context>, cache: &Cache<K>, requests: Requests<K>, concurrency: u16, reconcile: F, shutdown: CancellationToken)
-where
+pub async fn drive<K, F, Fut, E>(
+    name: &'static str,
+    ctx: Arc<Context>,
+    cache: &Cache<K>,
+    requests: Requests<K>,
+    concurrency: u16,
+    reconcile: F,
+    shutdown: CancellationToken,
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Action, E>> + Send + 'static,
@@ -162,12 +169,29 @@ where
                 let conflict = matches!(error, Failed::Error(error) if is_conflict(error));
                 let noise = f64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs()) / 1e9;
                 let delay = backoff(count, conflict, noise);
-                let (namespace, object_name) = (object.meta().namespace.clone().unwrap_or_default(), object.meta().name.clone().unwrap_or_default());
+                let (namespace, object_name) = (
+                    object.meta().namespace.clone().unwrap_or_default(),
+                    object.meta().name.clone().unwrap_or_default(),
+                );
                 let text = crate::telemetry::chain(error);
                 if conflict && count < 5 {
-                    tracing::debug!(controller = name, object.namespace = namespace, object.name = object_name, error = text, "{name} {namespace}/{object_name} had changed meanwhile");
+                    tracing::debug!(
+                        controller = name,
+                        object.namespace = namespace,
+                        object.name = object_name,
+                        error = text,
+                        "{name} {namespace}/{object_name} had changed meanwhile"
+                    );
                 } else {
-                    tracing::warn!(controller = name, object.namespace = namespace, object.name = object_name, failures = count, retry_ms = delay.as_millis(), error = text, "could not reconcile {name} {namespace}/{object_name}");
+                    tracing::warn!(
+                        controller = name,
+                        object.namespace = namespace,
+                        object.name = object_name,
+                        failures = count,
+                        retry_ms = delay.as_millis(),
+                        error = text,
+                        "could not reconcile {name} {namespace}/{object_name}"
+                    );
                 }
                 Action::requeue(delay)
             }
@@ -182,7 +206,9 @@ where
         .for_each(|result| {
             if let Err(kube::runtime::controller::Error::ObjectNotFound(gone)) = result {
                 let key = ObjectRef::<K>::new(&gone.name);
-                failures.lock().remove(&if let Some(namespace) = &gone.namespace { key.within(namespace) } else { key });
+                failures
+                    .lock()
+                    .remove(&if let Some(namespace) = &gone.namespace { key.within(namespace) } else { key });
             }
             std::future::ready(())
         })
@@ -191,7 +217,11 @@ where
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(test)]

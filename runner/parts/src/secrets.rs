@@ -148,6 +148,8 @@ impl SecretFiles {
 
     fn is_empty(&self) -> bool {
         // Kubernetes mounts an optional, absent Secret as a directory without keys: only its own `..data` is there.
-        std::fs::read_dir(&self.directory).map_or(true, |mut entries| !entries.any(|entry| entry.is_ok_and(|e| !e.file_name().to_string_lossy().starts_with(".."))))
+        std::fs::read_dir(&self.directory).map_or(true, |mut entries| {
+            !entries.any(|entry| entry.is_ok_and(|e| !e.file_name().to_string_lossy().starts_with("..")))
+        })
     }
 }
