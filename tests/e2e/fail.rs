@@ -59,7 +59,7 @@ fails! {
     fail_unknown_host: [
         with(fixture::connector(), "/spec/postgres/host", json!("nowhere.openreg-dev.svc")),
         services::secret("trades-db", &[("username", "u"), ("password", "p"), ("allowedHosts", "nowhere.openreg-dev.svc:5432")]),
-    ] => "Read" "Transient" "HostUnknown";
+    ] => "Read" "Config" "HostUnknown";
     fail_secret_host: [services::secret("trades-db", &[("username", "u"), ("password", "p"), ("allowedHosts", "elsewhere:5432")])] => "Read" "Config" "SecretHostNotAllowed";
     fail_secret_key_missing: [services::secret("trades-db", &[("username", "u"), ("allowedHosts", services::POSTGRES_ADDRESS)])] => "Read" "Config" "SecretKeyMissing";
     fail_secret_missing: [with(fixture::connector(), "/spec/credentialsRef/secret", json!("absent"))] => "Read" "Config" "SecretMissing";
@@ -67,17 +67,18 @@ fails! {
     fail_query_writes: [with_query("WITH x AS (INSERT INTO trades SELECT * FROM trades RETURNING 1) SELECT * FROM x")] => "Read" "Config" "QueryWrites";
     fail_column: [with_query("SELECT nothing_of_that_name FROM trades")] => "Read" "Config" "QueryInvalid";
     fail_timeout: [with(with_query("SELECT pg_sleep(60)::text"), "/spec/execution", json!({"timeout": "3s"}))] => "Read" "Config" "TimedOut";
-    fail_out_of_memory: [with(with_query("SELECT repeat('x', 250000000) AS x"), "/spec/execution", json!({"memory": "64Mi"}))] => "Start" "Config" "OutOfMemory";
+    fail_out_of_memory: [with(with_query("SELECT repeat('x', 250000000) AS x"), "/spec/execution", json!({"memory": "64Mi"}))] => "Read" "Config" "OutOfMemory";
     fail_quota: [json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})] => "Start" "Config" "QuotaExceeded";
     fail_host_key: [fixture::destination("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHxNq2bY8kXn4gqkQb3m7rS5n2l6rWb4JX1wq3o6m4hE", "/in")] => "Deliver" "Config" "HostKeyUnknown";
     fail_sftp_unknown_host: [
         with(services::destination_in("/in"), "/spec/sftp/host", json!("nowhere.openreg-dev.svc")),
         services::secret("bank-sftp", &[("username", "bank"), ("password", "p"), ("allowedHosts", "nowhere.openreg-dev.svc:22")]),
     ] => "Deliver" "Transient" "HostUnknown";
+    // A Service drops what comes to a port that it does not have.
     fail_sftp_closed_port: [
         with(services::destination_in("/in"), "/spec/sftp/port", json!(2222)),
         services::secret("bank-sftp", &[("username", "bank"), ("password", "p"), ("allowedHosts", "sftp.openreg-dev.svc:2222")]),
-    ] => "Deliver" "Transient" "ConnectionRefused";
+    ] => "Deliver" "Transient" "ConnectTimeout";
     // The volume has 8 MiB, the file 12 MB.
     fail_disk_full: [
         services::destination_in("/full"),

@@ -55,6 +55,7 @@ pub fn report(rows: u64) -> Value {
             "output": {"csv": {}},
             "file": {"name": "{run.id}.csv"},
             "delivery": [{"destinationRef": "bank"}],
+            "retention": {"runs": 50}, // so that a test finds each of its runs
             "execution": {"retry": {"maxAttempts": 3, "backoff": {"initial": "1s", "max": "2s"}}, "startupDeadline": "30s"},
         }
     })

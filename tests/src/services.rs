@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -33,10 +34,11 @@ pub fn peer(app: &str) -> Value {
     json!({"pods": {"namespace": NAMESPACE, "matchLabels": {"app": app}}})
 }
 
-/// A Secret.
+/// A Secret. Its values are written as `data`: `kubectl apply` takes a key away that an earlier apply had set only there.
 pub fn secret(name: &str, values: &[(&str, &str)]) -> Value {
-    let values: BTreeMap<_, _> = values.iter().copied().collect();
-    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values})
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let values: BTreeMap<_, _> = values.iter().map(|(key, value)| (*key, encode(value))).collect();
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": values})
 }
 
 /// The passwords and keys of the services.
