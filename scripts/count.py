@@ -23,7 +23,7 @@ def count(text):
     passed = failed = skipped = 0
     summary = None
     for line in COLOURS.sub("", text).splitlines():
-        if re.match(r"\s*test result: (ok|FAILED)\. ", line):  # cargo test
+        if re.match(r"test result: (ok|FAILED)\. ", line):  # cargo test
             passed += number(line, "passed")
             failed += number(line, "failed")
             skipped += number(line, "ignored")
@@ -69,6 +69,7 @@ CASES = [
     ("      Tests  1 failed | 13 passed | 2 skipped (16)\n Test Files  1 failed | 3 passed (4)", (13, 1, 2)),
     ("  1 failed\n    e2e/a.spec.ts:3:1 › x\n  2 skipped\n  9 passed (12.3s)", (9, 1, 2)),
     ("PASS  scripts/x.sh\nFAIL  scripts/y.sh\nPASS   1.2 s  node Ready\nPASS 106.9 s  helm", (3, 1, 0)),
+    ("    test result: ok. 1 passed; 0 failed; 0 ignored; shown by nextest, which counts it itself", (0, 0, 0)),
     ("--- PASS: TestA (0.00s)\n    --- PASS: TestA/one (0.00s)\nok  \tx\t0.1s", (2, 0, 0)),
     ("FAILED x\n  7 checks\ncharts: 31 passed, 1 failed", (31, 1, 0)),
     ("nothing of the kind: 3 passed by", (0, 0, 0)),

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use openreg_api::auth::password;
 use openreg_api::cluster::Cluster;
 use openreg_api::cluster::kubernetes::Kubernetes;
-use openreg_api::db::audit::{self, New};
+use openreg_api::db::audit::{self, NewEntry};
 use openreg_api::db::{Db, tenants, users};
 use serde_json::json;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ async fn create(c: UserCreate) -> anyhow::Result<()> {
     if !users::create(&mut tx, &c.user.name, &c.roles, &hash, c.password.one_time).await? {
         bail!("there is a user {} already: use `user reset` for another password", c.user.name);
     }
-    let entry = New::new(
+    let entry = NewEntry::new(
         ACTOR,
         "user.created",
         format!("user/{}", c.user.name),
@@ -56,7 +56,7 @@ async fn reset(c: UserReset) -> anyhow::Result<()> {
     audit::append(
         &mut tx,
         tenant,
-        &New::new(ACTOR, "user.reset", format!("user/{}", c.user.name), json!({"oneTime": c.password.one_time})),
+        &NewEntry::new(ACTOR, "user.reset", format!("user/{}", c.user.name), json!({"oneTime": c.password.one_time})),
     )
     .await?;
     tx.commit().await?;
@@ -70,7 +70,7 @@ async fn set_disabled(c: UserNamed, disabled: bool) -> anyhow::Result<()> {
         bail!("there is no user {}", c.name);
     }
     let action = if disabled { "user.disabled" } else { "user.enabled" };
-    audit::append(&mut tx, tenant, &New::new(ACTOR, action, format!("user/{}", c.name), json!({}))).await?;
+    audit::append(&mut tx, tenant, &NewEntry::new(ACTOR, action, format!("user/{}", c.name), json!({}))).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use openreg_api::auth::policy::Role;
-use openreg_api::db::audit::{self, New};
+use openreg_api::db::audit::{self, NewEntry};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor};
 use support::postgres::Database;
@@ -25,7 +25,7 @@ async fn fifty_writers_at_once_make_one_chain() {
             audit::append(
                 &mut tx,
                 tenant,
-                &New::new("ann", "test.write", format!("n/{i}"), json!({"z": i, "a": {"ü": [1.5, null, "\u{0007}\"\\"]}})),
+                &NewEntry::new("ann", "test.write", format!("n/{i}"), json!({"z": i, "a": {"ü": [1.5, null, "\u{0007}\"\\"]}})),
             )
             .await
             .unwrap();
@@ -52,12 +52,12 @@ async fn fifty_writers_at_once_make_one_chain() {
 async fn an_entry_goes_with_what_it_records() {
     let w = World::new().await;
     let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
-    audit::append(&mut tx, w.acme.uid, &New::new("ann", "test.write", "gone", json!({})))
+    audit::append(&mut tx, w.acme.uid, &NewEntry::new("ann", "test.write", "gone", json!({})))
         .await
         .unwrap();
     tx.rollback().await.unwrap();
     let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
-    audit::append(&mut tx, w.acme.uid, &New::new("ann", "test.write", "kept", json!({})))
+    audit::append(&mut tx, w.acme.uid, &NewEntry::new("ann", "test.write", "kept", json!({})))
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -72,7 +72,7 @@ async fn once_is_once_however_often_and_from_how_many() {
         let (db, tenant) = (w.db.clone(), w.acme.uid);
         tokio::spawn(async move {
             let mut tx = db.tenant(tenant).await.unwrap();
-            audit::append_once(&mut tx, tenant, &New::by_recorder("run.ended", "run/1", json!({"i": i})))
+            audit::append_once(&mut tx, tenant, &NewEntry::by_recorder("run.ended", "run/1", json!({"i": i})))
                 .await
                 .unwrap();
             tx.commit().await.unwrap();
@@ -85,7 +85,7 @@ async fn once_is_once_however_often_and_from_how_many() {
     // And the database itself refuses a second.
     let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
     assert!(
-        audit::append(&mut tx, w.acme.uid, &New::by_recorder("run.ended", "run/1", json!({})))
+        audit::append(&mut tx, w.acme.uid, &NewEntry::by_recorder("run.ended", "run/1", json!({})))
             .await
             .is_err()
     );
@@ -149,7 +149,7 @@ async fn pages_go_back_to_the_first_entry() {
     for i in 0..7 {
         let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
         let action = if i % 2 == 0 { "test.even" } else { "test.odd" };
-        audit::append(&mut tx, w.acme.uid, &New::new("ann", action, format!("n/{i}"), json!({})))
+        audit::append(&mut tx, w.acme.uid, &NewEntry::new("ann", action, format!("n/{i}"), json!({})))
             .await
             .unwrap();
         tx.commit().await.unwrap();

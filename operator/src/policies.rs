@@ -17,10 +17,13 @@ use parking_lot::Mutex;
 /// How long an applied policy is taken to be there.
 const TRUST: Duration = Duration::from_secs(3600);
 
+/// By namespace and name: the digest of what was applied, and when.
+type Applied = HashMap<(String, String), (Sha256, Instant)>;
+
 /// What was applied, and when. Cloning shares it.
 #[derive(Clone, Default)]
 pub struct Policies {
-    applied: Arc<Mutex<HashMap<(String, String), (Sha256, Instant)>>>,
+    applied: Arc<Mutex<Applied>>,
 }
 
 impl Policies {

@@ -13,7 +13,7 @@ use super::{Db, DbError, Tx};
 
 /// An entry to be written: what it records happens in the same transaction.
 #[derive(Clone, Debug, PartialEq)]
-pub struct New {
+pub struct NewEntry {
     /// Who: a user's name, or `openreg-recorder`.
     pub actor: String,
     /// What was done: `auth.login`, `run.ended`.
@@ -24,7 +24,7 @@ pub struct New {
     pub detail: Value,
 }
 
-impl New {
+impl NewEntry {
     /// An entry.
     pub fn new(actor: impl Into<String>, action: &str, subject: impl Into<String>, detail: Value) -> Self {
         Self {
@@ -55,13 +55,13 @@ async fn lock(tx: &mut Tx, tenant: Uuid) -> Result<(), DbError> {
 }
 
 /// Appends an entry to the tenant's chain. Call it last in a transaction: the tenant's other writers wait from here on.
-pub async fn append(tx: &mut Tx, tenant: Uuid, new: &New) -> Result<(), DbError> {
+pub async fn append(tx: &mut Tx, tenant: Uuid, new: &NewEntry) -> Result<(), DbError> {
     lock(tx, tenant).await?;
     write(tx, tenant, new).await
 }
 
 /// The same, unless the chain has an entry of that action and subject.
-pub async fn append_once(tx: &mut Tx, tenant: Uuid, new: &New) -> Result<(), DbError> {
+pub async fn append_once(tx: &mut Tx, tenant: Uuid, new: &NewEntry) -> Result<(), DbError> {
     lock(tx, tenant).await?;
     let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM audit WHERE tenant = openreg_tenant() AND subject = $1 AND action = $2)")
         .bind(&new.subject)
@@ -71,7 +71,7 @@ pub async fn append_once(tx: &mut Tx, tenant: Uuid, new: &New) -> Result<(), DbE
     if there { Ok(()) } else { write(tx, tenant, new).await }
 }
 
-async fn write(tx: &mut Tx, tenant: Uuid, new: &New) -> Result<(), DbError> {
+async fn write(tx: &mut Tx, tenant: Uuid, new: &NewEntry) -> Result<(), DbError> {
     // A statement of its own after the lock, so that it sees what the writer before committed.
     let last = sqlx::query(LAST).fetch_optional(&mut **tx).await?.as_ref().map(entry).transpose()?;
     let entry = Entry::next(last.as_ref(), tenant, now_micros(), &new.actor, &new.action, &new.subject, new.detail.clone());

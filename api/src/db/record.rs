@@ -94,7 +94,7 @@ impl Db {
             audit::append_once(
                 &mut tx,
                 tenant,
-                &audit::New::by_recorder("run.lost", format!("run/{run}"), serde_json::json!({})),
+                &audit::NewEntry::by_recorder("run.lost", format!("run/{run}"), serde_json::json!({})),
             )
             .await?;
         }

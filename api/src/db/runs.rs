@@ -58,7 +58,7 @@ pub fn page_sql(report: bool, outcome: bool, after: bool) -> String {
             sql.push_str(clause);
         }
     }
-    sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT $5");
+    sql.push_str(" ORDER BY runs.created_at DESC, runs.id DESC LIMIT $5");
     sql
 }
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::extract::{Asking, Path};
 use crate::app::App;
 use crate::cluster::Tenant;
-use crate::db::audit::{self, New};
+use crate::db::audit::{self, NewEntry};
 use crate::db::runs;
 use crate::error::ApiError;
 use crate::model::Artifact;
@@ -57,7 +57,7 @@ pub async fn download_artifact(State(app): State<App>, Asking(session): Asking, 
     audit::append(
         &mut tx,
         session.tenant,
-        &New::new(&session.name, "artifact.downloaded", format!("run/{id}"), detail),
+        &NewEntry::new(&session.name, "artifact.downloaded", format!("run/{id}"), detail),
     )
     .await?;
     tx.commit().await?;

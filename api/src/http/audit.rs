@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::extract::{Asking, Query, cursor, page_size, place};
 use super::runs::append;
 use crate::app::App;
-use crate::db::audit::{self, New};
+use crate::db::audit::{self, NewEntry};
 use crate::error::{ApiError, chain};
 
 /// Entries read at once while the chain is exported.
@@ -109,7 +109,7 @@ pub async fn list_audit(State(app): State<App>, Asking(session): Asking, Query(q
 /// itself is its last entry.
 #[utoipa::path(get, path = "/api/v1/audit/export", tag = "audit", responses((status = 200, description = "The chain, JSON lines", content_type = "application/x-ndjson", body = String)))]
 pub async fn export_audit(State(app): State<App>, Asking(session): Asking) -> Result<Response, ApiError> {
-    append(&app, &session, New::new(&session.name, "audit.exported", "audit", json!({}))).await?;
+    append(&app, &session, NewEntry::new(&session.name, "audit.exported", "audit", json!({}))).await?;
     let lines = app.db.audit_chain(session.tenant, EXPORT_PAGE).map_ok(|entry| {
         // The entry's own form: that is what the hash is of.
         let mut line = serde_json::to_vec(&entry).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth::password;
 use crate::auth::policy::{Role, held_by};
 use crate::auth::token::{ACCESS_SECONDS, REFRESH_SECONDS, RefreshToken, Session};
-use crate::db::audit::{self, New};
+use crate::db::audit::{self, NewEntry};
 use crate::db::sessions::{self, Used};
 use crate::db::users::{self, User};
 use crate::error::ApiError;
@@ -170,7 +170,7 @@ async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
             audit::append(
                 &mut tx,
                 tenant,
-                &New::new(&request.user, "auth.refused", format!("user/{}", request.user), json!({})),
+                &NewEntry::new(&request.user, "auth.refused", format!("user/{}", request.user), json!({})),
             )
             .await?;
         }
@@ -183,7 +183,7 @@ async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
     }
     let (refresh, family) = (RefreshToken::random(tenant), Uuid::new_v4());
     sessions::insert(&mut tx, &refresh, family, user.id).await?;
-    let entry = New::new(
+    let entry = NewEntry::new(
         &user.name,
         "auth.login",
         format!("user/{}", user.name),
@@ -213,7 +213,7 @@ pub async fn refresh(State(app): State<App>, headers: HeaderMap, body: Option<Bo
             audit::append(
                 &mut tx,
                 token.tenant,
-                &New::new(&name, "auth.reuse", format!("user/{name}"), json!({"token": token.id})),
+                &NewEntry::new(&name, "auth.reuse", format!("user/{name}"), json!({"token": token.id})),
             )
             .await?;
             tx.commit().await?;
@@ -242,7 +242,7 @@ pub async fn logout(State(app): State<App>, headers: HeaderMap, body: Option<Bod
             audit::append(
                 &mut tx,
                 token.tenant,
-                &New::new(&name, "auth.logout", format!("user/{name}"), json!({"session": family})),
+                &NewEntry::new(&name, "auth.logout", format!("user/{name}"), json!({"session": family})),
             )
             .await?;
         }
@@ -285,7 +285,7 @@ pub async fn set_password(State(app): State<App>, Asking(session): Asking, Body(
     audit::append(
         &mut tx,
         session.tenant,
-        &New::new(&session.name, "auth.password", format!("user/{}", session.name), json!({})),
+        &NewEntry::new(&session.name, "auth.password", format!("user/{}", session.name), json!({})),
     )
     .await?;
     tx.commit().await?;

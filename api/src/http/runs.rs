@@ -11,7 +11,7 @@ use super::extract::{Asking, Body, Path, Query, cursor, page_size, place};
 use crate::app::App;
 use crate::auth::token::Session;
 use crate::cluster::Tenant;
-use crate::db::audit::{self, New};
+use crate::db::audit::{self, NewEntry};
 use crate::db::runs;
 use crate::error::ApiError;
 use crate::model::{RunDetail, RunSummary};
@@ -117,7 +117,7 @@ pub async fn cancel_run(
     append(
         &app,
         &session,
-        New::new(
+        NewEntry::new(
             &session.name,
             "cancel.requested",
             &subject,
@@ -131,7 +131,7 @@ pub async fn cancel_run(
             append(
                 &app,
                 &session,
-                New::new(&session.name, "cancel.refused", &subject, json!({"reason": error.to_string()})),
+                NewEntry::new(&session.name, "cancel.refused", &subject, json!({"reason": error.to_string()})),
             )
             .await?;
             Err(error.into())
@@ -140,7 +140,7 @@ pub async fn cancel_run(
 }
 
 /// Writes an entry in a transaction of its own.
-pub async fn append(app: &App, session: &Session, entry: New) -> Result<(), ApiError> {
+pub async fn append(app: &App, session: &Session, entry: NewEntry) -> Result<(), ApiError> {
     let mut tx = app.db.tenant(session.tenant).await?;
     audit::append(&mut tx, session.tenant, &entry).await?;
     tx.commit().await?;

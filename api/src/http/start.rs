@@ -21,7 +21,7 @@ use super::runs::{append, seen};
 use crate::app::App;
 use crate::auth::token::Session;
 use crate::cluster::ClusterError;
-use crate::db::audit::New;
+use crate::db::audit::NewEntry;
 use crate::error::ApiError;
 use crate::model::{Period, RunDetail};
 
@@ -72,7 +72,7 @@ pub async fn start_run(State(app): State<App>, Asking(session): Asking, headers:
     // Before the act: an act without its entry must not be possible. That it was refused would be a second entry.
     let subject = format!("run/{id}");
     let detail = json!({"name": name, "report": request.report, "version": request.version, "period": request.period, "parameters": request.parameters});
-    append(&app, &session, New::new(&session.name, "start.requested", &subject, detail)).await?;
+    append(&app, &session, NewEntry::new(&session.name, "start.requested", &subject, detail)).await?;
     match app.cluster.create_run(&session.namespace, &run).await {
         Ok(created) => answer(StatusCode::CREATED, seen(&session, &created)?),
         Err(ClusterError::Exists { .. }) => match app.cluster.run(&session.namespace, id).await? {
@@ -94,7 +94,7 @@ pub async fn start_run(State(app): State<App>, Asking(session): Asking, headers:
             append(
                 &app,
                 &session,
-                New::new(&session.name, "start.refused", &subject, json!({"reason": error.to_string()})),
+                NewEntry::new(&session.name, "start.refused", &subject, json!({"reason": error.to_string()})),
             )
             .await?;
             Err(error.into())

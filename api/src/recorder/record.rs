@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::cluster::Tenant;
-use crate::db::audit::New;
+use crate::db::audit::NewEntry;
 use crate::model::{Attempt, Cancelled, Condition, Counts, Delivery, Failure, Manifest, Period, RunDetail, RunSummary, Scheduled, Usage};
 
 /// What is written of a run.
@@ -21,7 +21,7 @@ pub struct RunRecord {
     /// The run; what comes out of the manifest is added when it is read.
     pub detail: RunDetail,
     /// Audit entries, each written once however often the run is seen.
-    pub entries: Vec<New>,
+    pub entries: Vec<NewEntry>,
     /// Whether the run has ended: nothing of it changes any more.
     pub terminal: bool,
 }
@@ -222,12 +222,12 @@ fn failure(f: &RunFailure) -> Failure {
 
 /// What the audit trail says: that the run started, how each delivery ended, how the run ended. A delivery that failed
 /// may still be tried again while the run goes on, so only Delivered is final before the run's end.
-fn entries(detail: &RunDetail, terminal: bool) -> Vec<New> {
+fn entries(detail: &RunDetail, terminal: bool) -> Vec<NewEntry> {
     let run = &detail.run;
     let subject = format!("run/{}", run.id);
     let mut entries = Vec::new();
     if run.started_at.is_some() || terminal {
-        entries.push(New::by_recorder(
+        entries.push(NewEntry::by_recorder(
             if run.started_at.is_some() { "run.started" } else { "run.notStarted" },
             &subject,
             json!({"name": run.name, "report": run.report, "version": run.version, "period": run.period, "trigger": run.trigger, "requestedBy": run.requested_by,
@@ -235,7 +235,7 @@ fn entries(detail: &RunDetail, terminal: bool) -> Vec<New> {
         ));
     }
     for d in detail.deliveries.iter().filter(|d| d.state == "Delivered" || terminal) {
-        entries.push(New::by_recorder(
+        entries.push(NewEntry::by_recorder(
             "delivery.ended",
             format!("{subject}/delivery/{}", d.destination),
             json!({"destination": d.destination, "state": d.state, "remote": d.remote, "receiptSha256": d.receipt_sha256, "attempts": d.attempts, "finishedAt": d.finished_at,
@@ -243,7 +243,7 @@ fn entries(detail: &RunDetail, terminal: bool) -> Vec<New> {
         ));
     }
     if terminal {
-        entries.push(New::by_recorder(
+        entries.push(NewEntry::by_recorder(
             "run.ended",
             &subject,
             json!({"outcome": run.outcome, "version": run.version, "counts": run.counts, "planSha256": detail.plan_sha256, "manifest": detail.manifest,

@@ -10,7 +10,7 @@ use super::manifest::{self, MAX_BYTES, ManifestContents, ManifestError};
 use super::queue::View;
 use super::record::{RecordError, RunRecord, is_held, is_recorded, is_terminal, record};
 use crate::cluster::{Cluster, ClusterError, Tenant};
-use crate::db::audit::New;
+use crate::db::audit::NewEntry;
 use crate::db::{Db, DbError};
 use crate::stores::{Stores, StoresError};
 
@@ -78,7 +78,7 @@ impl Recorder {
         let given_up = manifest.is_err() && self.is_overdue(run, now);
         if let (true, Err(e)) = (given_up, &manifest) {
             let subject = format!("run/{}", record.detail.run.id);
-            record.entries.push(New::by_recorder(
+            record.entries.push(NewEntry::by_recorder(
                 "run.recordedWithoutManifest",
                 subject,
                 serde_json::json!({"reason": e.to_string(), "manifest": record.detail.manifest}),
