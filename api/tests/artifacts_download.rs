@@ -1,4 +1,10 @@
 //! Handing out files: whole or not at all, and never without an entry.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test that cannot go on says where; its support is shared"
+)]
 
 mod support;
 

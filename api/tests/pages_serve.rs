@@ -1,4 +1,10 @@
 //! The built page: files by name, every other address is the page, and the API is never hidden by it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test that cannot go on says where; its support is shared"
+)]
 
 mod support;
 

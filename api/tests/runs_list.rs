@@ -1,4 +1,10 @@
 //! Lists and details of runs, live events, violations.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test that cannot go on says where; its support is shared"
+)]
 
 mod support;
 

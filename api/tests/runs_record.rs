@@ -1,4 +1,10 @@
 //! The recorder against a cluster in memory and a real database: nothing lost, nothing twice, nothing let go too early.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test that cannot go on says where; its support is shared"
+)]
 
 mod support;
 

@@ -1,4 +1,10 @@
 //! Starting and stopping runs: what the cluster is asked, what the audit trail says, what bad input gets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test that cannot go on says where; its support is shared"
+)]
 
 mod support;
 
