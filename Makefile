@@ -1,7 +1,7 @@
 # The table of contents of development. Every recipe calls one script in scripts/, where the work is done.
 # `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: help quickstart demo down test check arrows deny advisories shellcheck generate cluster cluster-check images web bench clean-cache
+.PHONY: help quickstart demo down test chaos check arrows deny advisories shellcheck generate cluster cluster-check images web bench clean-cache
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -17,6 +17,9 @@ down: ## removes what demo and tests made, the cluster included
 
 test: ## every test there is, on a cluster of its own; ends with counted totals
 	@scripts/test.sh
+
+chaos: ## long proofs under faults, on a cluster of their own
+	@scripts/test.sh packages tools cluster-programs cluster images services install chaos
 
 check: ## before a commit: format, lints, unit tests, arrows, generated files
 	@scripts/test.sh check

@@ -8,9 +8,11 @@
 //! | `schedule.rs` | a Schedule starts runs by itself |
 //! | `fail.rs` | bad input ends in a truthful condition |
 //! | `crash.rs` | what dies on the way heals or says so, and nothing is delivered twice |
+//! | `chaos.rs` | the same under long faults; `make chaos` |
 //! | `network.rs` | a run's pod reaches its own peers and nothing else |
 
 mod admit;
+mod chaos;
 mod crash;
 mod fail;
 mod network;
