@@ -931,7 +931,7 @@ export interface components {
         ViolationPage: {
             /** @description Whether `items` are all. */
             complete: boolean;
-            /** @description The first ones, as the runner wrote them: `rule`, `row`, `key`, `column`, `message` as far as they apply. */
+            /** @description The first ones, as the runner wrote them: `rule`, `dataset`, `row`, `columns`, and `key` or `sameAs` as far as they apply. */
             items: Record<string, never>[];
             /** @description All of them, counted by rule. */
             rules: components["schemas"]["RuleCounts"][];
