@@ -6,9 +6,12 @@ use axum::extract::FromRef;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use crate::auth::token::Session;
 use crate::auth::token::Signer;
-use crate::cluster::Cluster;
+use crate::cluster::current::Current;
+use crate::cluster::{Cluster, Tenant};
 use crate::db::Db;
+use crate::error::ApiError;
 use crate::metrics::HttpMetrics;
 use crate::stores::Stores;
 
@@ -35,6 +38,8 @@ pub struct App {
     pub db: Db,
     /// Custom resources.
     pub cluster: Arc<dyn Cluster>,
+    /// Which namespaces are tenants.
+    pub tenants: Current,
     /// Artifacts.
     pub stores: Stores,
     /// Access tokens.
@@ -45,6 +50,24 @@ pub struct App {
     pub metrics: HttpMetrics,
     /// Which runs change.
     pub changes: broadcast::Sender<Change>,
+}
+
+impl App {
+    /// The namespace in which `session` may ask the cluster. Its access token names one; ask here all the same, each time.
+    pub async fn namespace<'s>(&self, session: &'s Session) -> Result<&'s str, ApiError> {
+        let tenant = Tenant {
+            uid: session.tenant,
+            namespace: session.namespace.clone(),
+        };
+        if self.tenants.is_tenant(&tenant).await? {
+            Ok(&session.namespace)
+        } else {
+            Err(ApiError::NotFound(format!(
+                "namespace {} of this tenant: it was deleted, or made anew as another tenant",
+                session.namespace
+            )))
+        }
+    }
 }
 
 impl FromRef<App> for Signer {

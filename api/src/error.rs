@@ -78,6 +78,12 @@ pub enum ApiError {
     /// The API server of the cluster refused it, in its words.
     #[error("{0}")]
     Refused(String),
+    /// What the store holds is not what a run sealed.
+    #[error("{0}")]
+    Damaged(String),
+    /// The installation lacks what this request needs; trying again does not help.
+    #[error("{0}")]
+    Misconfigured(String),
     /// A fault of this server.
     #[error("an unexpected error; the log knows more under the request id")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -99,7 +105,7 @@ impl ApiError {
             Self::Invalid(_) | Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Damaged(_) | Self::Misconfigured(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -114,6 +120,8 @@ impl ApiError {
             Self::Refused(_) => ("refused", "refused by the cluster"),
             Self::TooMany(_) => ("too-many-attempts", "too many attempts"),
             Self::Unavailable { .. } => ("unavailable", "temporarily not available"),
+            Self::Damaged(_) => ("damaged", "the store does not hold what was sealed"),
+            Self::Misconfigured(_) => ("misconfigured", "the installation is not complete"),
             Self::Internal(_) => ("internal", "an unexpected error"),
         }
     }
@@ -136,7 +144,7 @@ pub fn problem(status: StatusCode, word: &str, title: &str, detail: String, erro
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         match &self {
-            Self::Internal(_) => tracing::error!(error = %chain(&self), "request failed"),
+            Self::Damaged(_) | Self::Misconfigured(_) | Self::Internal(_) => tracing::error!(error = %chain(&self), "request failed"),
             Self::Unavailable { .. } => tracing::warn!(error = %chain(&self), "request failed"),
             _ => {}
         }
@@ -209,6 +217,10 @@ impl From<ClusterError> for ApiError {
         match error {
             ClusterError::Refused { message } => Self::Refused(message),
             ClusterError::Exists { .. } | ClusterError::Changed { .. } => Self::Conflict(error.to_string()),
+            ClusterError::Forbidden { .. } => {
+                let hint = "is this namespace in the chart's value `tenants`?";
+                Self::Misconfigured(format!("{error}; {hint}"))
+            }
             ClusterError::Missing { kind, name } => Self::NotFound(format!("{kind} {name}")),
             other => Self::Unavailable {
                 action: "ask the cluster",

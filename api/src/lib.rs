@@ -11,6 +11,7 @@
 pub mod app;
 pub mod auth;
 pub mod cluster;
+pub mod connection;
 pub mod db;
 pub mod docs;
 pub mod error;

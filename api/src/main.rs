@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use openreg_api::app::App;
 use openreg_api::auth::token::Signer;
+use openreg_api::cluster::current::Current;
 use openreg_api::cluster::kubernetes::Kubernetes;
 use openreg_api::db::{self, Db};
 use openreg_api::metrics::{HttpMetrics, RecorderMetrics};
@@ -53,6 +54,7 @@ async fn serve_api(options: ServeOptions) -> anyhow::Result<()> {
     let cluster = Arc::new(Kubernetes::connect().await?);
     let app = App {
         db,
+        tenants: Current::new(cluster.clone()),
         stores: Stores::new(cluster.clone(), options.stores),
         cluster,
         signer: Signer::new(options.jwt_key.as_bytes())?,
@@ -76,6 +78,7 @@ async fn record(options: RecordOptions) -> anyhow::Result<()> {
         stores: Stores::new(shared.clone(), options.stores),
         cluster: shared,
         grace: GRACE,
+        relist: recorder::RELIST,
     };
     let metrics = RecorderMetrics::default();
     let listener = TcpListener::bind(&options.listen)

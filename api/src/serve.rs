@@ -16,6 +16,7 @@ use tower_http::services::{ServeDir, ServeFile};
 use uuid::Uuid;
 
 use crate::app::{App, Change};
+use crate::connection::{IDLE, Lively};
 use crate::db::RUNS_CHANNEL;
 use crate::error::{ApiError, chain};
 use crate::metrics::RequestLabels;
@@ -27,6 +28,9 @@ const MAX_BODY: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long open requests may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// How long the database may say nothing of runs before it is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(60);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Nothing but what this server serves; no script within a page.
@@ -131,10 +135,12 @@ async fn observed(State(app): State<App>, request: Request, next: Next) -> Respo
     if !["/healthz", "/readyz", "/metrics"].contains(&route.as_str()) {
         span.in_scope(|| tracing::info!(method, route, status, duration_ms, "{method} {route} {status}"));
     }
-    let method = if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        "other".to_owned()
-    } else {
+    // Anybody can make a method up, and a label must not grow with what they send.
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
+    let method = if known && response.status() != StatusCode::METHOD_NOT_ALLOWED {
         method
+    } else {
+        "other".to_owned()
     };
     app.metrics.count(RequestLabels { method, route, status }, took.as_secs_f64());
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -148,7 +154,7 @@ pub async fn serve(app: App, listener: TcpListener, web: Option<PathBuf>, mut st
     let changes = app.changes.clone();
     let listening = tokio::spawn(listen(app.clone()));
     let mut stopped = stop.clone();
-    let server = axum::serve(listener, service(app, web.as_deref())).with_graceful_shutdown(async move {
+    let server = axum::serve(Lively::new(listener, IDLE), service(app, web.as_deref())).with_graceful_shutdown(async move {
         let _ = stop.wait_for(|s| *s).await;
         // Event streams would stay open for ever.
         let _ = changes.send(Change::Stop);
@@ -175,7 +181,17 @@ async fn listen(app: App) {
             let mut listener = sqlx::postgres::PgListener::connect_with(app.db.pool()).await?;
             listener.listen(RUNS_CHANNEL).await?;
             let _ = app.changes.send(Change::Gap);
-            while let Some(notification) = listener.try_recv().await? {
+            loop {
+                let notification = match tokio::time::timeout(QUIET, listener.try_recv()).await {
+                    Ok(said) => said?,
+                    Err(_) => {
+                        // Nobody spoke, or the connection is dead and no one has told: a question finds out.
+                        let asked = sqlx::query("SELECT 1").execute(&mut listener);
+                        tokio::time::timeout(PATIENCE, asked).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                        continue;
+                    }
+                };
+                let Some(notification) = notification else { break };
                 let payload = notification
                     .payload()
                     .split_once(' ')

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use openreg_parts::error::{Class, Classified};
 use openreg_parts::secrets::SecretFiles;
 use openreg_parts::store::{Store, StoreError};
 
@@ -32,6 +33,15 @@ pub enum StoresError {
 
 impl From<StoresError> for ApiError {
     fn from(error: StoresError) -> Self {
+        let error = match error {
+            StoresError::Absent(_) => return Self::Misconfigured(format!("{error}: it says where files lie")),
+            StoresError::Cluster(error) => return error.into(),
+            StoresError::Store(error) if error.class() == Class::Config => {
+                let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                return Self::Misconfigured(format!("{error}{hint}"));
+            }
+            other => other,
+        };
         Self::Unavailable {
             action: "read the store",
             what: "the store",

@@ -118,7 +118,9 @@ fn without_fractions(value: Value) -> Value {
 }
 
 /// JSON with the members of every object in the order of their names' bytes. Written out here, since whether
-/// `serde_json`'s own maps are sorted depends on a feature that any crate of a build may turn on.
+/// `serde_json`'s own maps are sorted depends on a feature that any crate of a build may turn on. `openreg-resolve` writes the
+/// same out for the digest of a spec; this crate uses none of ours, so that all that a hash stands on is here, and must not
+/// change when something else does.
 fn sorted(value: &Value) -> String {
     fn write(value: &Value, out: &mut String) {
         match value {

@@ -2,7 +2,7 @@
 //!
 //! An entry's hash covers all its other fields, the hash of the entry before among them, so that nothing in the middle of
 //! a chain can be changed, removed, added or moved without every later hash telling. What a chain cannot tell by itself is
-//! that its end was cut off: keep the head's hash somewhere else and compare.
+//! that its end was cut off, or that all of it was written anew: note the head somewhere else, and give it to the verifier.
 //!
 //! | module | question |
 //! |---|---|
@@ -18,4 +18,4 @@ pub mod lines;
 pub mod verify;
 
 pub use entry::{Entry, GENESIS};
-pub use verify::{Broken, Verified, Verifier, Why};
+pub use verify::{Broken, CutOff, Noted, Verified, Verifier, Why};

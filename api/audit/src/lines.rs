@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use crate::entry::Entry;
-use crate::verify::{Broken, Verified, Verifier};
+use crate::verify::{Broken, CutOff, Noted, Verified, Verifier};
 
 /// The most bytes of a line. Details are small; a longer line is no export.
 pub const MAX_LINE: usize = 1 << 20;
@@ -33,6 +33,9 @@ pub enum LinesError {
         /// Why.
         source: serde_json::Error,
     },
+    /// Its end is missing.
+    #[error(transparent)]
+    CutOff(#[from] CutOff),
     /// The chain is broken.
     #[error("line {line}")]
     Broken {
@@ -43,9 +46,9 @@ pub enum LinesError {
     },
 }
 
-/// Verifies the chain that `reader` holds, line by line.
-pub fn verify(mut reader: impl BufRead) -> Result<Verified, LinesError> {
-    let mut verifier = Verifier::new();
+/// Verifies the chain that `reader` holds, line by line; with `noted`, also that it still has that head.
+pub fn verify(mut reader: impl BufRead, noted: Option<Noted>) -> Result<Verified, LinesError> {
+    let mut verifier = Verifier::expecting(noted);
     let mut text = Vec::new();
     for line in 1.. {
         text.clear();
@@ -65,7 +68,7 @@ pub fn verify(mut reader: impl BufRead) -> Result<Verified, LinesError> {
         let entry: Entry = serde_json::from_slice(&text).map_err(|source| LinesError::Entry { line, source })?;
         verifier.take(&entry).map_err(|source| LinesError::Broken { line, source })?;
     }
-    Ok(verifier.finish())
+    Ok(verifier.finish()?)
 }
 
 #[cfg(test)]
@@ -84,10 +87,14 @@ mod tests {
     #[test]
     fn lines_are_verified_or_named() {
         let good = export();
-        assert_eq!(verify(good.as_bytes()).expect("verified").entries, 2);
-        assert_eq!(verify(good.trim_end().as_bytes()).expect("no last line break").entries, 2);
-        assert_eq!(verify(good.replace('\n', "\r\n\r\n").as_bytes()).expect("empty lines").entries, 2);
-        assert_eq!(verify(&b""[..]).expect("verified").entries, 0);
+        assert_eq!(verify(good.as_bytes(), None).expect("verified").entries, 2);
+        assert_eq!(verify(good.trim_end().as_bytes(), None).expect("no last line break").entries, 2);
+        assert_eq!(verify(good.replace('\n', "\r\n\r\n").as_bytes(), None).expect("empty lines").entries, 2);
+        assert_eq!(verify(&b""[..], None).expect("verified").entries, 0);
+        let noted = verify(good.as_bytes(), None).map(|v| Noted { seq: v.entries, hash: v.head }).expect("verified");
+        assert_eq!(verify(good.as_bytes(), Some(noted.clone())).expect("verified").entries, 2);
+        let cut = verify(good.lines().next().expect("a line").as_bytes(), Some(noted)).expect_err("the last line is missing");
+        assert!(cut.to_string().contains("its end was cut off"), "{cut}");
         let (first, second) = good.split_once('\n').expect("two lines");
         for (name, text, expected) in [
             (
@@ -104,7 +111,7 @@ mod tests {
             ("swapped", format!("{second}{first}\n"), "line 1"),
             ("too long", format!("{good}\"{}\"\n", "x".repeat(MAX_LINE)), "line 3: it has more than"),
         ] {
-            let error = verify(text.as_bytes()).expect_err(name);
+            let error = verify(text.as_bytes(), None).expect_err(name);
             assert!(error.to_string().contains(expected), "{name}: {error}");
         }
     }

@@ -4,9 +4,44 @@ use uuid::Uuid;
 
 use crate::entry::{Entry, GENESIS, hash};
 
+/// The head of a chain as somebody wrote it down at some time, elsewhere than where the chain is kept. With one, a chain
+/// tells also that its end was cut off, or that all of it was written anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The entry's number.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
+}
+
+impl std::str::FromStr for Noted {
+    type Err = &'static str;
+
+    /// `NUMBER:HASH`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "write NUMBER:HASH, as an earlier verification printed it";
+        let (seq, hash) = text.split_once(':').ok_or(FORM)?;
+        let seq = seq.parse().ok().filter(|seq| *seq > 0).ok_or(FORM)?;
+        let right = hash.len() == GENESIS.len() && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        let hash = if right { hash.to_ascii_lowercase() } else { return Err(FORM) };
+        Ok(Self { seq, hash })
+    }
+}
+
+/// The end of a chain is missing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the chain ends at entry {entries}, and entry {noted} was noted: its end was cut off")]
+pub struct CutOff {
+    /// Its last entry.
+    pub entries: u64,
+    /// The entry that was noted.
+    pub noted: u64,
+}
+
 /// Follows a chain from its first entry.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
+    noted: Option<Noted>,
     tenant: Option<Uuid>,
     seq: u64,
     head: Option<String>,
@@ -72,6 +107,14 @@ pub enum Why {
         /// What stands there.
         found: String,
     },
+    /// It is not the entry that was there once.
+    #[error("its hash is {found}, the hash that was noted is {noted}: the chain was written anew")]
+    Noted {
+        /// The hash that was noted.
+        noted: String,
+        /// What stands there.
+        found: String,
+    },
     /// Its time has more digits than are hashed.
     #[error("its time is finer than a microsecond, which no entry is: it was changed")]
     Time,
@@ -81,6 +124,11 @@ impl Verifier {
     /// Nothing seen yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing seen yet, and a head to come by.
+    pub fn expecting(noted: Option<Noted>) -> Self {
+        Self { noted, ..Self::default() }
     }
 
     /// Takes the next entry. After an error the verifier is of no further use.
@@ -128,16 +176,27 @@ impl Verifier {
                 found: entry.hash.clone(),
             });
         }
-        Ok(())
+        match &self.noted {
+            Some(noted) if noted.seq == entry.seq && noted.hash != entry.hash => Err(Why::Noted {
+                noted: noted.hash.clone(),
+                found: entry.hash.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
-    /// The chain as far as it was seen.
-    pub fn finish(self) -> Verified {
-        Verified {
+    /// The chain as far as it was seen, unless what was noted did not come.
+    pub fn finish(self) -> Result<Verified, CutOff> {
+        if let Some(Noted { seq: noted, .. }) = self.noted
+            && noted > self.seq
+        {
+            return Err(CutOff { entries: self.seq, noted });
+        }
+        Ok(Verified {
             entries: self.seq,
             tenant: self.tenant,
             head: self.head.unwrap_or_else(|| GENESIS.to_owned()),
-        }
+        })
     }
 }
 
@@ -160,7 +219,51 @@ mod tests {
     fn verify(chain: &[Entry]) -> Result<Verified, Broken> {
         let mut verifier = Verifier::new();
         chain.iter().try_for_each(|entry| verifier.take(entry))?;
-        Ok(verifier.finish())
+        Ok(verifier.finish().expect("nothing was noted"))
+    }
+
+    #[test]
+    fn with_a_noted_head_a_chain_that_was_cut_off_or_written_anew_is_found() {
+        let entries = chain(5);
+        let against = |chain: &[Entry], seq: u64, hash: &str| -> Result<u64, String> {
+            let mut verifier = Verifier::expecting(Some(format!("{seq}:{hash}").parse().expect("a head")));
+            chain.iter().try_for_each(|entry| verifier.take(entry)).map_err(|e| e.to_string())?;
+            verifier.finish().map(|v| v.entries).map_err(|e| e.to_string())
+        };
+        let head = &entries[4].hash;
+        assert_eq!(against(&entries, 5, head), Ok(5));
+        assert_eq!(against(&entries, 2, &entries[1].hash.to_uppercase()), Ok(5), "the chain went on since");
+        assert!(verify(&entries[..3]).is_ok(), "by itself it cannot tell");
+        let cut = against(&entries[..3], 5, head).expect_err("cut off");
+        assert!(cut.contains("ends at entry 3, and entry 5 was noted"), "{cut}");
+        assert!(against(&[], 5, head).is_err(), "all of it");
+        let mut anew: Vec<Entry> = Vec::new();
+        for entry in &entries {
+            anew.push(Entry::next(
+                anew.last(),
+                entry.tenant,
+                entry.at,
+                "eve",
+                &entry.action,
+                &entry.subject,
+                entry.detail.clone(),
+            ));
+        }
+        assert!(verify(&anew).is_ok(), "by itself it cannot tell");
+        let forged = against(&anew, 5, head).expect_err("written anew");
+        assert!(forged.contains("breaks at entry 5") && forged.contains("written anew"), "{forged}");
+        for bad in [
+            "",
+            "5",
+            "5:",
+            "0:",
+            "x:y",
+            &format!("0:{head}"),
+            &format!("5:{}", &head[1..]),
+            &format!("5:{}g", &head[1..]),
+        ] {
+            assert!(bad.parse::<Noted>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ pub const MIN_LENGTH: usize = 12;
 /// The most bytes of a password: hashing a longer one would only cost time.
 pub const MAX_LENGTH: usize = 256;
 
-/// Hashes under way at once: each takes 19 MiB (argon2's recommended parameters) and a core.
+/// Hashes under way at once: each takes 19 MiB (argon2's recommended parameters) and a core. A hash cannot be stopped, so
+/// its thread holds the place, not who waits for it: else clients that go away at once would start as many as they like.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// A hash of a password that nobody has: checked when the user is unknown, so that the answer takes as long.
@@ -44,16 +45,12 @@ fn verify_now(password: &str, hash: &str) -> bool {
 
 /// The hash of `password`, as it is stored.
 pub async fn hash(password: String) -> Result<String, PasswordError> {
-    let _place = PLACES.acquire().await.map_err(|_| PasswordError::Thread)?;
-    tokio::task::spawn_blocking(move || hash_now(&password))
-        .await
-        .map_err(|_| PasswordError::Thread)?
+    in_place(move || hash_now(&password)).await?
 }
 
 /// Whether `password` is the one of `hash`; without one (the user is unknown) the same work is done, and the answer is no.
 pub async fn verify(password: String, hash: Option<String>) -> Result<bool, PasswordError> {
-    let _place = PLACES.acquire().await.map_err(|_| PasswordError::Thread)?;
-    tokio::task::spawn_blocking(move || match hash {
+    in_place(move || match hash {
         Some(hash) => verify_now(&password, &hash),
         None => {
             verify_now(&password, &NOBODY);
@@ -61,7 +58,17 @@ pub async fn verify(password: String, hash: Option<String>) -> Result<bool, Pass
         }
     })
     .await
-    .map_err(|_| PasswordError::Thread)
+}
+
+/// `work` on a thread of its own, once there is a place for it.
+async fn in_place<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
+    let place = PLACES.acquire().await.map_err(|_| PasswordError::Thread)?;
+    let held = move || {
+        let done = work();
+        drop(place);
+        done
+    };
+    tokio::task::spawn_blocking(held).await.map_err(|_| PasswordError::Thread)
 }
 
 /// A random password: 20 characters out of 31 that cannot be taken for another, 99 bits.
@@ -90,6 +97,22 @@ mod tests {
         assert!(!verify("correct horse batterz".to_owned(), Some(hashed)).await.unwrap());
         assert!(!verify("anything".to_owned(), None).await.unwrap());
         assert!(!verify("anything".to_owned(), Some("not a hash".to_owned())).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_keeps_its_place_when_nobody_waits_for_it_any_more() {
+        let (begin, begun) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let work = in_place(move || {
+            begin.send(()).unwrap();
+            ended.recv().unwrap();
+        });
+        // The client goes away as soon as its hash has begun.
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), work).await.is_err());
+        begun.recv().unwrap();
+        assert!(PLACES.available_permits() < 2, "the thread still works");
+        end.send(()).unwrap();
+        assert!(in_place(|| ()).await.is_ok());
     }
 
     #[test]

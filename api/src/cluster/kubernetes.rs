@@ -67,7 +67,11 @@ fn event(event: Result<Event<DeserializeGuard<ReportRun>>, watcher::Error>) -> F
         Ok(Event::InitDone) => Feed::Complete,
         Ok(Event::InitApply(DeserializeGuard(Ok(run))) | Event::Apply(DeserializeGuard(Ok(run)))) => Feed::Seen(Box::new(run)),
         Ok(Event::Delete(DeserializeGuard(Ok(run)))) => Feed::Gone(Box::new(run)),
-        Ok(Event::InitApply(DeserializeGuard(Err(e))) | Event::Apply(DeserializeGuard(Err(e))) | Event::Delete(DeserializeGuard(Err(e)))) => Feed::Unreadable {
+        Ok(Event::Delete(DeserializeGuard(Err(e)))) => Feed::UnreadableGone {
+            namespace: e.metadata.namespace.unwrap_or_default(),
+            name: e.metadata.name.unwrap_or_default(),
+        },
+        Ok(Event::InitApply(DeserializeGuard(Err(e))) | Event::Apply(DeserializeGuard(Err(e)))) => Feed::Unreadable {
             namespace: e.metadata.namespace.unwrap_or_default(),
             name: e.metadata.name.unwrap_or_default(),
             error: e.error,
@@ -161,13 +165,21 @@ impl Cluster for Kubernetes {
 
     async fn run(&self, namespace: &str, id: Uuid) -> Result<Option<ReportRun>, ClusterError> {
         let id = id.to_string();
-        // At most 50 a report are kept.
-        let found = self
-            .in_namespace::<ReportRun>(namespace)
-            .list(&ListParams::default())
-            .await
-            .map_err(|e| judged("list", RUN, "", e))?;
-        Ok(found.items.into_iter().find(|r| r.spec.id == id))
+        let api = self.in_namespace::<ReportRun>(namespace);
+        // At most 50 a report are kept, but of many reports: a page at a time, so that a question for a run that is not
+        // there holds no more than a page of them in memory.
+        let mut page = ListParams::default().limit(100);
+        loop {
+            let found = api.list(&page).await.map_err(|e| judged("list", RUN, "", e))?;
+            let next = found.metadata.continue_.filter(|token| !token.is_empty());
+            if let Some(run) = found.items.into_iter().find(|r| r.spec.id == id) {
+                return Ok(Some(run));
+            }
+            match next {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(None),
+            }
+        }
     }
 
     async fn create_run(&self, namespace: &str, run: &ReportRun) -> Result<ReportRun, ClusterError> {

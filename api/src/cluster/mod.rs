@@ -1,6 +1,7 @@
 //! What the API asks of the cluster: a small trait, so that everything but `kubernetes.rs` is tested without one. Intent
 //! is written as custom resources only; Secrets, Jobs and pods are never touched.
 
+pub mod current;
 pub mod kubernetes;
 
 use async_trait::async_trait;

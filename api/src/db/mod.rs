@@ -20,6 +20,9 @@ pub type Tx = Transaction<'static, Postgres>;
 /// The migrations, in the program.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
+/// Held while the login is made a member of the role.
+const GRANT_LOCK: i64 = 0x6f70_656e_7265_6701;
+
 /// The channel on which the recorder says which run changed.
 pub const RUNS_CHANNEL: &str = "openreg_runs";
 
@@ -121,9 +124,14 @@ impl Db {
         if privileged {
             return Err(DbError::Privileged(role));
         }
-        let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
+        let newest = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
             .fetch_one(&self.pool)
-            .await?;
+            .await;
+        let found: i64 = match newest {
+            // There is no such table: nothing was ever applied.
+            Err(sqlx::Error::Database(e)) if e.code().is_some_and(|code| code == "42P01") => 0,
+            newest => newest?,
+        };
         let wanted = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
         if found < wanted { Err(DbError::Outdated { found, wanted }) } else { Ok(()) }
     }
@@ -138,12 +146,19 @@ pub async fn migrate(url: &str, app_login: Option<&str>) -> Result<(), DbError> 
         .await?;
     MIGRATIONS.run(&pool).await?;
     if let Some(login) = app_login {
+        // One at a time, and only when it is needed: the server refuses two that grant the same role at once.
+        let mut tx = pool.begin().await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(GRANT_LOCK).execute(&mut *tx).await?;
         // An identifier cannot be bound: the server itself quotes it.
-        let grant: String = sqlx::query_scalar("SELECT format('GRANT openreg_app TO %I', $1)")
-            .bind(login)
-            .fetch_one(&pool)
-            .await?;
-        pool.execute(sqlx::AssertSqlSafe(grant)).await?;
+        let grant: Option<String> =
+            sqlx::query_scalar("SELECT CASE WHEN NOT pg_has_role($1, 'openreg_app', 'MEMBER') THEN format('GRANT openreg_app TO %I', $1) END")
+                .bind(login)
+                .fetch_one(&mut *tx)
+                .await?;
+        if let Some(grant) = grant {
+            tx.execute(sqlx::AssertSqlSafe(grant)).await?;
+        }
+        tx.commit().await?;
     }
     pool.close().await;
     Ok(())

@@ -3,16 +3,38 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Db, DbError, RUNS_CHANNEL, Tx, audit, tenants};
+use super::audit::{self, NewEntry};
+use super::{Db, DbError, RUNS_CHANNEL, Tx, tenants};
 use crate::recorder::manifest::ManifestContents;
 use crate::recorder::record::RunRecord;
 
+/// What became of a run that was to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is in the history.
+    Run,
+    /// Another object's run of the same id is, and was left as it is: whoever may create a run may write any id. The audit
+    /// trail has this one under a subject of its own.
+    IdTaken {
+        /// That object's name.
+        by: String,
+    },
+}
+
 impl Db {
     /// Writes all that is known of a run, with its audit entries, in one transaction.
-    pub async fn record(&self, record: &RunRecord, manifest: Option<&ManifestContents>) -> Result<(), DbError> {
+    pub async fn record(&self, record: &RunRecord, manifest: Option<&ManifestContents>) -> Result<Written, DbError> {
         let mut tx = self.tenant(record.tenant).await?;
         tenants::ensure(&mut tx, record.tenant, &record.namespace).await?;
-        if upsert(&mut tx, record).await? {
+        let newer = upsert(&mut tx, record).await?;
+        if !newer && let Some(by) = other_object(&mut tx, record).await? {
+            for entry in foreign_entries(record, &by) {
+                audit::append_once(&mut tx, record.tenant, &entry).await?;
+            }
+            tx.commit().await?;
+            return Ok(Written::IdTaken { by });
+        }
+        if newer {
             for (ordinal, delivery) in (0_i32..).zip(&record.detail.deliveries) {
                 sqlx::query(
                     "INSERT INTO deliveries (tenant, run, ordinal, destination, state, attempts, begun, remote, receipt_sha256, failure, finished_at)
@@ -47,7 +69,18 @@ impl Db {
             audit::append_once(&mut tx, record.tenant, entry).await?;
         }
         tx.commit().await?;
-        Ok(())
+        Ok(Written::Run)
+    }
+
+    /// Whether the history has the run's end.
+    pub async fn has_ended(&self, tenant: Uuid, run: Uuid) -> Result<bool, DbError> {
+        let mut tx = self.tenant(tenant).await?;
+        let found = sqlx::query_scalar("SELECT EXISTS (SELECT FROM runs WHERE tenant = openreg_tenant() AND id = $1 AND outcome IS NOT NULL)")
+            .bind(run)
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(found)
     }
 
     /// Whether what the manifest says is stored.
@@ -91,19 +124,40 @@ impl Db {
                 .await?;
         }
         for run in &marked {
-            audit::append_once(
-                &mut tx,
-                tenant,
-                &audit::NewEntry::by_recorder("run.lost", format!("run/{run}"), serde_json::json!({})),
-            )
-            .await?;
+            audit::append_once(&mut tx, tenant, &NewEntry::by_recorder("run.lost", format!("run/{run}"), serde_json::json!({}))).await?;
         }
         tx.commit().await?;
         Ok(())
     }
 }
 
-/// Writes the run's row; `false` when the row is of a run that has ended and this is an older view of it.
+/// The name of the object whose run the history has under this id, when it is another's.
+async fn other_object(tx: &mut Tx, record: &RunRecord) -> Result<Option<String>, DbError> {
+    Ok(
+        sqlx::query_scalar("SELECT name FROM runs WHERE tenant = openreg_tenant() AND id = $1 AND name <> $2")
+            .bind(record.detail.run.id)
+            .bind(&record.detail.run.name)
+            .fetch_optional(&mut **tx)
+            .await?,
+    )
+}
+
+/// The entries of a run whose id another has: each under a subject that the other's entries cannot have.
+fn foreign_entries(record: &RunRecord, by: &str) -> Vec<NewEntry> {
+    let run = &record.detail.run;
+    let own = format!("run/{}", run.id);
+    let subject = format!("{own}/object/{}/{}", run.name, run.created_at);
+    let detail = serde_json::json!({"name": run.name, "of": by, "report": run.report, "requestedBy": run.requested_by, "createdAt": run.created_at});
+    let taken = NewEntry::by_recorder("run.idTaken", &subject, detail);
+    let others = record.entries.iter().map(|e| NewEntry {
+        subject: e.subject.replacen(&own, &subject, 1),
+        ..e.clone()
+    });
+    std::iter::once(taken).chain(others).collect()
+}
+
+/// Writes the run's row; `false` when the row is of a run that has ended and this is an older view of it, or when it is of
+/// another object. What has ended is never changed: not its outcome, and not what it sealed.
 async fn upsert(tx: &mut Tx, record: &RunRecord) -> Result<bool, DbError> {
     let (run, d) = (&record.detail.run, &record.detail);
     let done = sqlx::query(
@@ -115,7 +169,8 @@ async fn upsert(tx: &mut Tx, record: &RunRecord) -> Result<bool, DbError> {
              conditions = excluded.conditions, failure = excluded.failure, attempt = excluded.attempt, counts = excluded.counts, usage = excluded.usage,
              plan_sha256 = excluded.plan_sha256, manifest_key = excluded.manifest_key, manifest_sha256 = excluded.manifest_sha256,
              started_at = excluded.started_at, finished_at = excluded.finished_at, lost_at = NULL, updated_at = now()
-         WHERE runs.outcome IS NULL OR runs.outcome = excluded.outcome",
+         WHERE runs.name = excluded.name
+             AND (runs.outcome IS NULL OR (runs.outcome = excluded.outcome AND runs.manifest_sha256 IS NOT DISTINCT FROM excluded.manifest_sha256))",
     )
     .bind(run.id)
     .bind(&run.name)

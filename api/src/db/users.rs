@@ -47,6 +47,8 @@ fn user(row: &PgRow) -> Result<User, sqlx::Error> {
 const SELECT_BY_NAME: &str = "SELECT id, name, roles, password, one_time,
     NOT disabled AND (NOT one_time OR (one_time_used IS NULL AND one_time_ends > now())) AS admissible FROM users WHERE tenant = openreg_tenant() AND name = $1 FOR UPDATE";
 const SELECT_BY_ID: &str = "SELECT id, name, roles, password, one_time, NOT disabled AS admissible FROM users WHERE tenant = openreg_tenant() AND id = $1";
+const SELECT_BY_ID_LOCKED: &str =
+    "SELECT id, name, roles, password, one_time, NOT disabled AS admissible FROM users WHERE tenant = openreg_tenant() AND id = $1 FOR UPDATE";
 const SELECT_ALL: &str = "SELECT id, name, roles, password, one_time, NOT disabled AS admissible FROM users WHERE tenant = openreg_tenant() ORDER BY name";
 
 /// The user of that name, locked: of two log-ins with a one-time password at the same time one waits and then fails.
@@ -58,6 +60,12 @@ pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<User>, DbError> {
 /// The user of that identity.
 pub async fn by_id(tx: &mut Tx, id: Uuid) -> Result<Option<User>, DbError> {
     let row = sqlx::query(SELECT_BY_ID).bind(id).fetch_optional(&mut **tx).await?;
+    Ok(row.as_ref().map(user).transpose()?)
+}
+
+/// The same, locked: nobody sets another password or disables the user before this transaction ends.
+pub async fn by_id_locked(tx: &mut Tx, id: Uuid) -> Result<Option<User>, DbError> {
+    let row = sqlx::query(SELECT_BY_ID_LOCKED).bind(id).fetch_optional(&mut **tx).await?;
     Ok(row.as_ref().map(user).transpose()?)
 }
 
@@ -138,9 +146,16 @@ pub async fn use_up(tx: &mut Tx, id: Uuid) -> Result<(), DbError> {
 /// there were too many.
 pub async fn attempt(tx: &mut Tx, name: &str) -> Result<Option<u64>, DbError> {
     let name: String = name.chars().take(64).collect();
-    sqlx::query("DELETE FROM login_attempts WHERE tenant = openreg_tenant() AND started_at < now() - interval '1 day'")
-        .execute(&mut **tx)
-        .await?;
+    // What no longer counts goes, a hundred at a time, so that made-up names do not pile up; rows that another log-in
+    // holds are left to it.
+    sqlx::query(
+        "DELETE FROM login_attempts WHERE tenant = openreg_tenant() AND name IN (SELECT name FROM login_attempts
+             WHERE tenant = openreg_tenant() AND name <> $1 AND started_at < now() - make_interval(secs => $2) ORDER BY started_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(&name)
+    .bind(f64::from(WINDOW_SECONDS))
+    .execute(&mut **tx)
+    .await?;
     let (attempts, wait): (i32, i64) = sqlx::query_as(
         "INSERT INTO login_attempts AS l (tenant, name, attempts, started_at) VALUES (openreg_tenant(), $1, 1, now())
          ON CONFLICT (tenant, name) DO UPDATE SET

@@ -2,7 +2,7 @@
 
 use axum::body::Body as HttpBody;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,12 +28,21 @@ use crate::stores::StoresError;
     responses((status = 200, description = "The file's bytes", content_type = "application/octet-stream", body = Vec<u8>,
         headers(("Repr-Digest" = String, description = "`sha-256=:…:` (RFC 9530)"), ("Content-Length" = u64, description = "Bytes"))),
     (status = 503, description = "The store does not answer; nothing was handed out", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
-pub async fn download_artifact(State(app): State<App>, Asking(session): Asking, Path((id, name)): Path<(Uuid, String)>) -> Result<Response, ApiError> {
+pub async fn download_artifact(
+    State(app): State<App>,
+    method: Method,
+    Asking(session): Asking,
+    Path((id, name)): Path<(Uuid, String)>,
+) -> Result<Response, ApiError> {
     let mut tx = app.db.tenant(session.tenant).await?;
     let artifact = runs::artifact_named(&mut tx, id, &name)
         .await?
         .ok_or_else(|| ApiError::NotFound(format!("file {name} of run {id}")))?;
     tx.commit().await?;
+    if method == Method::HEAD {
+        // No byte leaves, so nothing is written down.
+        return response(&artifact, stream::empty().boxed());
+    }
     let store = app
         .stores
         .open(&Tenant {
@@ -45,10 +54,10 @@ pub async fn download_artifact(State(app): State<App>, Asking(session): Asking, 
         .stream(&artifact.key, 0)
         .await
         .map_err(StoresError::from)?
-        .ok_or_else(|| ApiError::NotFound(format!("object {} in the store", artifact.key)))?;
+        .ok_or_else(|| ApiError::NotFound(format!("object {} in the store any more, though run {id} sealed it", artifact.key)))?;
     if i64::try_from(object.size) != Ok(artifact.size) {
-        return Err(ApiError::internal(format!(
-            "object {} has {} bytes, the run sealed {}",
+        return Err(ApiError::Damaged(format!(
+            "object {} in the store has {} bytes, the run sealed {}: nothing was handed out",
             artifact.key, object.size, artifact.size
         )));
     }

@@ -5,30 +5,33 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::cookie::{closed, of_our_page, opened, presented};
 use super::extract::{Asking, Body};
 use crate::app::App;
 use crate::auth::password;
 use crate::auth::policy::{Role, held_by};
-use crate::auth::token::{ACCESS_SECONDS, REFRESH_SECONDS, RefreshToken, Session};
+use crate::auth::token::{ACCESS_SECONDS, RefreshToken, Session};
+use crate::db::Tx;
 use crate::db::audit::{self, NewEntry};
 use crate::db::sessions::{self, Used};
 use crate::db::users::{self, User};
 use crate::error::ApiError;
 use openreg_parts::error::Problem;
 
-const COOKIE: &str = "openreg_refresh";
 const REFUSED: ApiError = ApiError::Unauthorized("tenant, user or password is wrong");
 const OVER: ApiError = ApiError::Unauthorized("the session is over: log in again");
 /// How long a refusal takes, whatever it is for: longer than the hash and the statements, which differ by who exists.
 const REFUSAL: std::time::Duration = std::time::Duration::from_millis(250);
-/// Names of tenants that do not exist are counted under an identity made of the name, so that their answers are the same.
+/// Attempts for tenants that do not exist are counted too, so that their answers are the same. All under this one identity:
+/// what is counted under an identity of its own for each made-up name would never be looked at, and never removed, again.
 const UNKNOWN_TENANTS: Uuid = Uuid::from_u128(0x6f70_656e_7265_672d_756e_6b6e_6f77_6e00);
 
 /// Who wants to log in.
@@ -61,7 +64,7 @@ pub enum SessionKind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RefreshRequest {
     /// The refresh token; absent: the cookie's.
-    refresh_token: Option<String>,
+    pub(super) refresh_token: Option<String>,
 }
 
 /// Another password.
@@ -81,16 +84,16 @@ pub struct PasswordRequest {
 #[serde(rename_all = "camelCase")]
 pub struct SessionOpened {
     /// For the header `Authorization: Bearer …`.
-    access_token: String,
+    pub(super) access_token: String,
     /// Seconds it lives.
-    expires_in: i64,
+    pub(super) expires_in: i64,
     /// The refresh token, when it was asked for with `"session": "Token"`. It is used up by the next refresh.
     #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
+    pub(super) refresh_token: Option<String>,
     /// Whether the password was a one-time one: set another, or this is the last session.
-    one_time: bool,
+    pub(super) one_time: bool,
     /// Who logged in.
-    user: Me,
+    pub(super) user: Me,
 }
 
 /// Who asks.
@@ -146,9 +149,14 @@ async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
         return Err(REFUSED);
     }
     let known = app.db.tenant_named(&request.tenant).await?;
-    let tenant = known.unwrap_or_else(|| Uuid::new_v5(&UNKNOWN_TENANTS, request.tenant.as_bytes()));
+    let tenant = known.unwrap_or(UNKNOWN_TENANTS);
+    let counted = match known {
+        Some(_) => request.user.clone(),
+        // No name has a control character, see above.
+        None => hex::encode(Sha256::digest(format!("{}\0{}", request.tenant, request.user))),
+    };
     let mut tx = app.db.tenant(tenant).await?;
-    let wait = users::attempt(&mut tx, &request.user).await?;
+    let wait = users::attempt(&mut tx, &counted).await?;
     let user = users::by_name(&mut tx, &request.user).await?;
     // Kept whatever follows: the attempt counts.
     tx.commit().await?;
@@ -204,18 +212,13 @@ async fn admit(app: App, request: LoginRequest) -> Result<Response, ApiError> {
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", request_body = Option<RefreshRequest>, responses((status = 200, description = "The session", body = SessionOpened),
     (status = 401, description = "The session is over", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
 pub async fn refresh(State(app): State<App>, headers: HeaderMap, body: Option<Body<RefreshRequest>>) -> Result<Response, ApiError> {
+    of_our_page(&headers)?;
     let (token, in_body) = presented(&headers, body).ok_or(OVER)?;
     let mut tx = app.db.tenant(token.tenant).await?;
     let (family, user) = match sessions::spend(&mut tx, &token).await? {
         Used::Good { family, user } => (family, user),
         Used::Reused { user } => {
-            let name = users::by_id(&mut tx, user).await?.map_or_else(|| user.to_string(), |u| u.name);
-            audit::append(
-                &mut tx,
-                token.tenant,
-                &NewEntry::new(&name, "auth.reuse", format!("user/{name}"), json!({"token": token.id})),
-            )
-            .await?;
+            ended(&mut tx, &token, user, "auth.reuse", json!({"token": token.id})).await?;
             tx.commit().await?;
             return Ok(closed(&app, OVER));
         }
@@ -234,21 +237,26 @@ pub async fn refresh(State(app): State<App>, headers: HeaderMap, body: Option<Bo
 /// Ends a session: all its refresh tokens. An access token lives on until its 15 minutes are over.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", request_body = Option<RefreshRequest>, responses((status = 204, description = "The session is over")))]
 pub async fn logout(State(app): State<App>, headers: HeaderMap, body: Option<Body<RefreshRequest>>) -> Result<Response, ApiError> {
+    of_our_page(&headers)?;
     if let Some((token, _)) = presented(&headers, body) {
         let mut tx = app.db.tenant(token.tenant).await?;
-        if let Used::Good { family, user } = sessions::spend(&mut tx, &token).await? {
-            sessions::revoke(&mut tx, family).await?;
-            let name = users::by_id(&mut tx, user).await?.map_or_else(|| user.to_string(), |u| u.name);
-            audit::append(
-                &mut tx,
-                token.tenant,
-                &NewEntry::new(&name, "auth.logout", format!("user/{name}"), json!({"session": family})),
-            )
-            .await?;
+        match sessions::spend(&mut tx, &token).await? {
+            Used::Good { family, user } => {
+                sessions::revoke(&mut tx, family).await?;
+                ended(&mut tx, &token, user, "auth.logout", json!({"session": family})).await?;
+            }
+            Used::Reused { user } => ended(&mut tx, &token, user, "auth.reuse", json!({"token": token.id})).await?,
+            Used::Refused => {}
         }
         tx.commit().await?;
     }
     Ok(closed(&app, StatusCode::NO_CONTENT))
+}
+
+/// Writes down that a session ended, and how.
+async fn ended(tx: &mut Tx, token: &RefreshToken, user: Uuid, action: &str, detail: serde_json::Value) -> Result<(), ApiError> {
+    let name = users::by_id(tx, user).await?.map_or_else(|| user.to_string(), |u| u.name);
+    Ok(audit::append(tx, token.tenant, &NewEntry::new(&name, action, format!("user/{name}"), detail)).await?)
 }
 
 /// Who asks.
@@ -280,6 +288,12 @@ pub async fn set_password(State(app): State<App>, Asking(session): Asking, Body(
     }
     let hash = password::hash(request.new).await.map_err(ApiError::internal)?;
     let mut tx = app.db.tenant(session.tenant).await?;
+    // Read again, locked: while the hashes were made an administrator may have shut the user out, or reset the password.
+    let now = users::by_id_locked(&mut tx, session.user).await?;
+    let unchanged = user.zip(now).is_some_and(|(before, now)| now.admissible && now.password == before.password);
+    if !unchanged {
+        return Err(OVER);
+    }
     users::forgive(&mut tx, &session.name).await?;
     users::set_password(&mut tx, session.user, &hash, false, Some(session.family)).await?;
     audit::append(
@@ -303,51 +317,4 @@ fn session(tenant: Uuid, namespace: String, user: &User, family: Uuid) -> Sessio
         family,
         exp,
     }
-}
-
-fn opened(app: &App, session: Session, refresh: &RefreshToken, one_time: bool, in_body: bool) -> Result<Response, ApiError> {
-    let access_token = app.signer.sign(&session).map_err(ApiError::internal)?;
-    let refresh_token = in_body.then(|| refresh.expose());
-    let mut response = Json(SessionOpened {
-        access_token,
-        expires_in: ACCESS_SECONDS,
-        refresh_token,
-        one_time,
-        user: Me::from(&session),
-    })
-    .into_response();
-    if !in_body {
-        set_cookie(app, &mut response, &refresh.expose(), REFRESH_SECONDS);
-    }
-    Ok(response)
-}
-
-/// An answer that also removes the cookie.
-fn closed(app: &App, answer: impl IntoResponse) -> Response {
-    let mut response = answer.into_response();
-    set_cookie(app, &mut response, "", 0);
-    response
-}
-
-fn set_cookie(app: &App, response: &mut Response, value: &str, seconds: i64) {
-    let secure = if app.secure_cookies { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    // Only letters, digits and punctuation that a header may hold.
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
-}
-
-/// The refresh token of the body, else the cookie's; and whether it was the body's.
-fn presented(headers: &HeaderMap, body: Option<Body<RefreshRequest>>) -> Option<(RefreshToken, bool)> {
-    if let Some(text) = body.and_then(|Body(b)| b.refresh_token) {
-        return RefreshToken::parse(&text).map(|t| (t, true));
-    }
-    let cookies = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(';'));
-    let mut values = cookies.filter_map(|c| c.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-    values.find_map(RefreshToken::parse).map(|t| (t, false))
 }

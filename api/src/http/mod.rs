@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod audit;
 pub mod auth;
+mod cookie;
 pub mod extract;
 pub mod reports;
 pub mod runs;

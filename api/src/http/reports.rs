@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::extract::{Asking, Path};
 use crate::app::App;
+use crate::auth::token::Session;
 use crate::error::{ApiError, FieldProblem};
 
 /// All reports.
@@ -128,7 +129,7 @@ pub struct ReportVersionDetail {
 /// Lists the reports.
 #[utoipa::path(get, path = "/api/v1/reports", tag = "reports", responses((status = 200, description = "The reports", body = ReportList)))]
 pub async fn list_reports(State(app): State<App>, Asking(session): Asking) -> Result<Json<ReportList>, ApiError> {
-    let mut reports = app.cluster.reports(&session.namespace).await?;
+    let mut reports = app.cluster.reports(app.namespace(&session).await?).await?;
     reports.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     Ok(Json(ReportList {
         items: reports.iter().map(summary).collect(),
@@ -139,7 +140,7 @@ pub async fn list_reports(State(app): State<App>, Asking(session): Asking) -> Re
 #[utoipa::path(get, path = "/api/v1/reports/{name}", tag = "reports", params(("name" = String, Path, description = "Name of the report")),
     responses((status = 200, description = "The report", body = ReportDetail)))]
 pub async fn get_report(State(app): State<App>, Asking(session): Asking, Path(name): Path<String>) -> Result<Json<ReportDetail>, ApiError> {
-    let report = named(&app, &session.namespace, &name).await?;
+    let report = named(&app, &session, &name).await?;
     let spec = serde_json::to_value(&report.spec).map_err(ApiError::internal)?;
     Ok(Json(ReportDetail {
         report: summary(&report),
@@ -153,10 +154,10 @@ pub async fn get_report(State(app): State<App>, Asking(session): Asking, Path(na
     responses((status = 200, description = "The versions", body = ReportVersionList)))]
 pub async fn list_report_versions(State(app): State<App>, Asking(session): Asking, Path(name): Path<String>) -> Result<Json<ReportVersionList>, ApiError> {
     check_name(&name)?;
-    let mut versions = app.cluster.versions(&session.namespace, &name).await?;
+    let mut versions = app.cluster.versions(app.namespace(&session).await?, &name).await?;
     // A report may be gone while its versions, and so its history, are still there.
     if versions.is_empty() {
-        named(&app, &session.namespace, &name).await?;
+        named(&app, &session, &name).await?;
     }
     versions.sort_by_key(|v| std::cmp::Reverse(numbers(&v.spec.report.version)));
     Ok(Json(ReportVersionList {
@@ -165,8 +166,9 @@ pub async fn list_report_versions(State(app): State<App>, Asking(session): Askin
 }
 
 /// The report of that name.
-pub async fn named(app: &App, namespace: &str, name: &str) -> Result<Report, ApiError> {
+pub async fn named(app: &App, session: &Session, name: &str) -> Result<Report, ApiError> {
     check_name(name)?;
+    let namespace = app.namespace(session).await?;
     app.cluster
         .report(namespace, name)
         .await?

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::extract::{Asking, Body, Path, Query, cursor, page_size, place};
 use crate::app::App;
 use crate::auth::token::Session;
-use crate::cluster::Tenant;
+use crate::cluster::{ClusterError, Tenant};
 use crate::db::audit::{self, NewEntry};
 use crate::db::runs;
 use crate::error::ApiError;
@@ -59,7 +59,8 @@ pub struct CancelRequest {
 pub async fn list_runs(State(app): State<App>, Asking(session): Asking, Query(query): Query<RunQuery>) -> Result<Json<RunPage>, ApiError> {
     let limit = page_size(query.limit);
     let after: Option<runs::After> = place(query.after.as_deref())?;
-    if after.as_ref().is_some_and(|(at, _)| at.parse::<jiff::Timestamp>().is_err()) {
+    // What the database would not read must not get there: a year before 1, a time zone's name.
+    if after.as_ref().is_some_and(|(at, _)| !is_ours(at)) {
         return Err(ApiError::BadRequest(
             "the cursor `after` is not one that a page gave: leave it out to begin anew".to_owned(),
         ));
@@ -71,6 +72,13 @@ pub async fn list_runs(State(app): State<App>, Asking(session): Asking, Query(qu
     items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = items.last().filter(|_| more).map(|last| cursor(&(&last.created_at, last.id)));
     Ok(Json(RunPage { items, next }))
+}
+
+/// Whether that is an instant as the database writes it.
+fn is_ours(instant: &str) -> bool {
+    instant
+        .parse::<jiff::Timestamp>()
+        .is_ok_and(|at| format!("{at:.6}") == instant && !instant.starts_with('-'))
 }
 
 /// Reads a run.
@@ -100,7 +108,10 @@ pub async fn cancel_run(
     if request.reason.trim().is_empty() || request.reason.chars().count() > 512 {
         return Err(ApiError::Invalid(vec![Problem::new("reason", "say why, in 1 to 512 characters")]));
     }
-    let run = object(&app, &session, id).await?;
+    let run = match object(&app, &session, id).await {
+        Err(ApiError::NotFound(what)) => return Err(gone(&app, &session, id).await?.unwrap_or(ApiError::NotFound(what))),
+        found => found?,
+    };
     let now = seen(&session, &run)?;
     if let Some(outcome) = &now.run.outcome {
         return Err(ApiError::Conflict(format!("run {} has ended: {outcome}", now.run.name)));
@@ -125,18 +136,37 @@ pub async fn cancel_run(
         ),
     )
     .await?;
-    match app.cluster.cancel_run(&session.namespace, &now.run.name, &cancelled).await {
+    match app.cluster.cancel_run(app.namespace(&session).await?, &now.run.name, &cancelled).await {
         Ok(run) => Ok((axum::http::StatusCode::ACCEPTED, Json(seen(&session, &run)?))),
         Err(error) => {
-            append(
-                &app,
-                &session,
-                NewEntry::new(&session.name, "cancel.refused", &subject, json!({"reason": error.to_string()})),
-            )
-            .await?;
+            append(&app, &session, failed("cancel", &session, &subject, &error)).await?;
             Err(error.into())
         }
     }
+}
+
+/// What is written down when the cluster did not do what was asked. Without an answer it may have done it: that is another
+/// entry than a refusal, and the recorder's entries tell in the end.
+pub fn failed(asked: &str, session: &Session, subject: &str, error: &ClusterError) -> NewEntry {
+    let how = if matches!(error, ClusterError::Unreachable { .. }) {
+        "unanswered"
+    } else {
+        "refused"
+    };
+    NewEntry::new(&session.name, &format!("{asked}.{how}"), subject, json!({"reason": error.to_string()}))
+}
+
+/// Why a run whose object is gone cannot be stopped, if the history knows it.
+async fn gone(app: &App, session: &Session, id: Uuid) -> Result<Option<ApiError>, ApiError> {
+    let mut tx = app.db.tenant(session.tenant).await?;
+    let found = runs::one(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(found.map(|run| {
+        let how = run
+            .outcome
+            .map_or_else(|| "its ReportRun is gone".to_owned(), |outcome| format!("it has ended: {outcome}"));
+        ApiError::Conflict(format!("run {} cannot be stopped: {how}", run.name))
+    }))
 }
 
 /// Writes an entry in a transaction of its own.
@@ -149,7 +179,7 @@ pub async fn append(app: &App, session: &Session, entry: NewEntry) -> Result<(),
 
 async fn object(app: &App, session: &Session, id: Uuid) -> Result<ReportRun, ApiError> {
     app.cluster
-        .run(&session.namespace, id)
+        .run(app.namespace(session).await?, id)
         .await?
         .ok_or_else(|| ApiError::NotFound(format!("run {id}")))
 }

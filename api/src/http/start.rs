@@ -17,11 +17,12 @@ use uuid::Uuid;
 
 use super::extract::{Asking, Body};
 use super::reports::named;
-use super::runs::{append, seen};
+use super::runs::{append, failed, seen};
 use crate::app::App;
 use crate::auth::token::Session;
 use crate::cluster::ClusterError;
 use crate::db::audit::NewEntry;
+use crate::db::runs;
 use crate::error::ApiError;
 use crate::model::{Period, RunDetail};
 
@@ -52,7 +53,8 @@ pub enum RunMode {
 }
 
 /// Starts a run. The answer is what the API server of the cluster returned. With the header `Idempotency-Key`, the same
-/// request sent twice starts one run.
+/// request sent again starts no second run, however late: also when the first has ended and its object is gone. A key counts
+/// for one user and one report.
 #[utoipa::path(post, path = "/api/v1/runs", tag = "runs", request_body = StartRun,
     params(("Idempotency-Key" = Option<String>, Header, description = "A text of your own, at most 128 characters, the same for each try")),
     responses((status = 201, description = "The run", body = RunDetail, headers(("Location" = String, description = "Where the run is"))),
@@ -61,45 +63,84 @@ pub enum RunMode {
     (status = 422, description = "What is wrong, field by field", body = crate::error::ProblemDocument, content_type = "application/problem+json")))]
 pub async fn start_run(State(app): State<App>, Asking(session): Asking, headers: HeaderMap, Body(request): Body<StartRun>) -> Result<Response, ApiError> {
     let key = idempotency_key(&headers)?;
+    let id = key.as_deref().map_or_else(Uuid::new_v4, |key| run_id(&session, &request.report, key));
+    if key.is_some()
+        && let Some(before) = in_history(&app, &session, id).await?
+    {
+        return if asks_for(&request, &before) {
+            answer(StatusCode::OK, before)
+        } else {
+            Err(other_request())
+        };
+    }
     let spec = spec_of(&app, &session, &request).await?;
     let problems = problems(&spec, &request);
     if !problems.is_empty() {
         return Err(ApiError::Invalid(problems));
     }
-    let id = key.map_or_else(Uuid::new_v4, |key| Uuid::new_v5(&session.tenant, format!("{}\n{key}", session.user).as_bytes()));
     let run = run(&session, id, &request);
     let name = run.metadata.name.clone().unwrap_or_default();
+    let namespace = app.namespace(&session).await?;
     // Before the act: an act without its entry must not be possible. That it was refused would be a second entry.
     let subject = format!("run/{id}");
     let detail = json!({"name": name, "report": request.report, "version": request.version, "period": request.period, "parameters": request.parameters});
     append(&app, &session, NewEntry::new(&session.name, "start.requested", &subject, detail)).await?;
-    match app.cluster.create_run(&session.namespace, &run).await {
+    match app.cluster.create_run(namespace, &run).await {
         Ok(created) => answer(StatusCode::CREATED, seen(&session, &created)?),
-        Err(ClusterError::Exists { .. }) => match app.cluster.run(&session.namespace, id).await? {
-            Some(found)
-                if found.spec
-                    == (ReportRunSpec {
-                        cancelled: found.spec.cancelled.clone(),
-                        approvals: found.spec.approvals.clone(),
-                        ..run.spec
-                    }) =>
-            {
-                answer(StatusCode::OK, seen(&session, &found)?)
-            }
-            _ => Err(ApiError::Conflict(
-                "this Idempotency-Key was used for another request: use a new one".to_owned(),
-            )),
+        Err(error @ ClusterError::Exists { .. }) => match app.cluster.run(namespace, id).await? {
+            Some(found) if is_same(&found.spec, run.spec) => answer(StatusCode::OK, seen(&session, &found)?),
+            Some(_) => Err(other_request()),
+            // The name has eight digits of the id only.
+            None => Err(ApiError::Conflict(format!(
+                "{error}, of another run: send the request again with another Idempotency-Key, or with none"
+            ))),
         },
         Err(error) => {
-            append(
-                &app,
-                &session,
-                NewEntry::new(&session.name, "start.refused", &subject, json!({"reason": error.to_string()})),
-            )
-            .await?;
+            append(&app, &session, failed("start", &session, &subject, &error)).await?;
             Err(error.into())
         }
     }
+}
+
+/// The identity of the run that a key stands for. The report is part of it, since it is part of the object's name: two
+/// requests with one key that differ in the report would else make two objects of one identity.
+fn run_id(session: &Session, report: &str, key: &str) -> Uuid {
+    Uuid::new_v5(&session.tenant, format!("{}\n{report}\n{key}", session.user).as_bytes())
+}
+
+fn other_request() -> ApiError {
+    ApiError::Conflict("this Idempotency-Key was used for another request: use a new one".to_owned())
+}
+
+/// Whether an object has the spec that was asked for, whatever was added to it since.
+fn is_same(found: &ReportRunSpec, asked: ReportRunSpec) -> bool {
+    *found
+        == ReportRunSpec {
+            cancelled: found.cancelled.clone(),
+            approvals: found.approvals.clone(),
+            ..asked
+        }
+}
+
+async fn in_history(app: &App, session: &Session, id: Uuid) -> Result<Option<RunDetail>, ApiError> {
+    let mut tx = app.db.tenant(session.tenant).await?;
+    let found = runs::detail(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+/// Whether a run of the history is the one that `request` asks for. Its version is the resolved one, so that it says
+/// nothing about a request that named none.
+fn asks_for(request: &StartRun, run: &RunDetail) -> bool {
+    let mode = match request.mode {
+        Some(RunMode::GenerateOnly) => "GenerateOnly",
+        Some(RunMode::Full) | None => "Full",
+    };
+    run.run.report == request.report
+        && run.run.period == request.period
+        && run.parameters == request.parameters
+        && run.run.mode == mode
+        && request.version.as_ref().is_none_or(|version| run.run.version.as_ref() == Some(version))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
@@ -112,9 +153,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 /// The spec that would run: of the version that was named, else the report's own.
 async fn spec_of(app: &App, session: &Session, request: &StartRun) -> Result<ReportSpec, ApiError> {
     let Some(version) = &request.version else {
-        return Ok(named(app, &session.namespace, &request.report).await?.spec);
+        return Ok(named(app, session, &request.report).await?.spec);
     };
-    let versions = app.cluster.versions(&session.namespace, &request.report).await?;
+    let versions = app.cluster.versions(app.namespace(session).await?, &request.report).await?;
     let found = versions.into_iter().find(|v| &v.spec.report.version == version);
     found
         .map(|v| v.spec.report)

@@ -5,8 +5,9 @@
 //! in the cluster is needed, and losing the database loses the lock with it. Two writers would do no harm: every write is
 //! an upsert by run id, and audit entries are written once under the tenant's lock.
 //!
-//! Nothing is lost: the finalizer (set by whoever creates a run, and by the operator before its first step) keeps the object until all of it is stored; what fails is tried again with a pause of at
-//! most a minute; a start, and every ten minutes, begins with a list of all runs.
+//! Nothing is lost: the finalizer (set by whoever creates a run, and by the operator before its first step) keeps the object
+//! until all of it is stored; what fails is tried again with a pause of at most a minute; a list of all runs is taken at the
+//! start and every ten minutes, whatever waits, so that what a watch missed is seen, and what a restored database lacks.
 
 mod leader;
 pub mod manifest;
@@ -35,7 +36,7 @@ use settle::{Recorder, Trouble};
 /// Runs written at once: a tenant whose store hangs must not hold up the others.
 const AT_ONCE: usize = 8;
 /// How often everything is listed anew, whatever the watch says.
-const RELIST: Duration = Duration::from_secs(600);
+pub const RELIST: Duration = Duration::from_secs(600);
 /// How often the lock and the queue are looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// How often a process that does not write asks for the lock.
@@ -43,8 +44,12 @@ const STANDBY: Duration = Duration::from_secs(3);
 /// The longest one run may take before it is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The longest that a list of tenants may take: the loop waits for it.
+const LISTING: Duration = Duration::from_secs(10);
 /// How far the clocks of the API server and of this machine may be apart.
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);
+/// How long before a list a run must have been made for its absence to mean that it is gone.
+const SETTLED: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the watch says.
 #[derive(Debug)]
@@ -65,6 +70,13 @@ pub enum Feed {
         name: String,
         /// Why.
         error: String,
+    },
+    /// Such an object is gone.
+    UnreadableGone {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// The watch broke; it is resumed.
     Broken(String),
@@ -90,7 +102,7 @@ pub async fn run(
                 listed: None,
                 unreadable: HashSet::new(),
             };
-            session.run(&mut leader, feed(), &mut stop).await;
+            session.run(&mut leader, &feed, &mut stop).await;
             metrics.leader.set(0);
             metrics.behind(0, 0.0);
         } else {
@@ -109,15 +121,23 @@ struct Session<'a> {
     tenants: HashMap<String, Tenant>,
     /// When they were listed.
     tenants_at: Option<Timestamp>,
-    /// The list under way: when it began, and which runs it has had so far.
-    listed: Option<(Timestamp, HashSet<Uuid>)>,
+    /// The list under way.
+    listed: Option<Listing>,
+    unreadable: HashSet<Key>,
+}
+
+/// A list of all runs, as far as it has come.
+struct Listing {
+    began: Timestamp,
+    alive: HashSet<Uuid>,
     unreadable: HashSet<Key>,
 }
 
 impl Session<'_> {
-    /// Until `stop`, until the lock is somebody else's, or until it is time for a new list.
-    async fn run(&mut self, leader: &mut Leader, mut feed: BoxStream<'static, Feed>, stop: &mut watch::Receiver<bool>) {
+    /// Until `stop`, or until the lock is somebody else's.
+    async fn run(&mut self, leader: &mut Leader, feed: &impl Fn() -> BoxStream<'static, Feed>, stop: &mut watch::Receiver<bool>) {
         let begun = Instant::now();
+        let (mut said, mut listed) = (feed(), begun);
         let recorder = self.recorder.clone();
         let mut busy = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
@@ -126,8 +146,8 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 _ = stop.changed() => break,
-                said = feed.next() => match said {
-                    Some(said) => self.hear(said).await,
+                next = said.next() => match next {
+                    Some(next) => self.hear(next).await,
                     None => break,
                 },
                 Some((key, outcome)) = busy.next() => self.settled(&key, outcome),
@@ -161,11 +181,10 @@ impl Session<'_> {
                         let outcome = match tenant {
                             Some(tenant) => tokio::time::timeout(PATIENCE, recorder.settle(&tenant, &view, Timestamp::now()))
                                 .await
-                                .map_err(|_| None)
-                                .and_then(|r| r.map_err(Some)),
+                                .unwrap_or(Err(Trouble::Late(PATIENCE))),
                             // A namespace that is no tenant, and an object that does not wait for us.
                             None if !record::is_held(&view.run) => Ok(()),
-                            None => Err(None),
+                            None => Err(Trouble::NoTenant(key.0.clone())),
                         };
                         (key, outcome)
                     });
@@ -173,8 +192,9 @@ impl Session<'_> {
             }
             let (pending, oldest) = self.queue.behind(now);
             self.metrics.behind(pending, oldest.as_secs_f64());
-            if begun.elapsed() > RELIST && pending == 0 {
-                break;
+            // What waits stays in the queue: a run that cannot be written must not keep the others from being listed.
+            if listed.elapsed() > self.recorder.relist {
+                (said, listed) = (feed(), now);
             }
         }
         // What is under way ends: a write that is cut off is only repeated later.
@@ -188,13 +208,26 @@ impl Session<'_> {
             self.metrics.progressed();
         }
         match said {
-            Feed::Begin => self.listed = Some((Timestamp::now(), HashSet::new())),
+            Feed::Begin => {
+                self.listed = Some(Listing {
+                    began: Timestamp::now(),
+                    alive: HashSet::new(),
+                    unreadable: HashSet::new(),
+                });
+            }
             Feed::Seen(run) => self.push(*run, false),
             Feed::Gone(run) => self.push(*run, true),
             Feed::Complete => self.look_for_lost().await,
             Feed::Unreadable { namespace, name, error } => {
                 tracing::error!(run.namespace = namespace, run.name = name, error, "could not read run {namespace}/{name}");
-                self.unreadable.insert((namespace, name));
+                let key = (namespace, name);
+                if let Some(listing) = &mut self.listed {
+                    listing.unreadable.insert(key.clone());
+                }
+                self.unreadable.insert(key);
+            }
+            Feed::UnreadableGone { namespace, name } => {
+                self.unreadable.remove(&(namespace, name));
             }
             Feed::Broken(error) => tracing::warn!(error, "the watch of runs broke and is resumed"),
         }
@@ -207,24 +240,21 @@ impl Session<'_> {
             run.metadata.name.clone().unwrap_or_default(),
         );
         self.unreadable.remove(&key);
-        if let (Some((_, ids)), Ok(id)) = (&mut self.listed, Uuid::try_parse(&run.spec.id)) {
-            ids.insert(id);
+        if let (Some(listing), Ok(id)) = (&mut self.listed, Uuid::try_parse(&run.spec.id)) {
+            listing.alive.insert(id);
         }
         self.queue.push(key, View { run, gone }, Instant::now());
     }
 
-    fn settled(&mut self, key: &Key, outcome: Result<(), Option<Trouble>>) {
+    fn settled(&mut self, key: &Key, outcome: Result<(), Trouble>) {
         match &outcome {
             Ok(()) => self.metrics.succeeded(),
             Err(trouble) => {
                 self.metrics.failures.inc();
-                let why = trouble
-                    .as_ref()
-                    .map_or_else(|| "it took too long, or its namespace is no tenant".to_owned(), |t| chain(t));
                 tracing::warn!(
                     run.namespace = key.0,
                     run.name = key.1,
-                    error = why,
+                    error = %chain(trouble),
                     "could not record run {}/{}; trying again",
                     key.0,
                     key.1
@@ -241,12 +271,13 @@ impl Session<'_> {
         let trusted = self.tenants.contains_key(namespace) && self.tenants_at.is_some_and(|at| at > created + MARGIN);
         let just_listed = self.tenants_at.is_some_and(|at| now.duration_since(at) < SignedDuration::from_secs(1));
         if !trusted && !just_listed {
-            match self.recorder.cluster.tenants().await {
-                Ok(found) => {
+            match tokio::time::timeout(LISTING, self.recorder.cluster.tenants()).await {
+                Ok(Ok(found)) => {
                     self.tenants = found.into_iter().map(|t| (t.namespace.clone(), t)).collect();
                     self.tenants_at = Some(now);
                 }
-                Err(e) => tracing::warn!(error = %chain(&e), "could not list tenants"),
+                Ok(Err(e)) => tracing::warn!(error = %chain(&e), "could not list tenants"),
+                Err(_) => tracing::warn!("could not list tenants within {} s", LISTING.as_secs()),
             }
         }
         self.tenants.get(namespace).cloned()
@@ -255,13 +286,18 @@ impl Session<'_> {
     /// Runs that the history takes for open, but of which the complete list has no object: their finalizer was removed by
     /// hand, or the cluster was restored. They are marked, not forgotten. A database that is down is asked by the next list.
     async fn look_for_lost(&mut self) {
-        let Some((began, alive)) = self.listed.take() else { return };
+        let Some(Listing { began, alive, unreadable }) = self.listed.take() else {
+            return;
+        };
+        let before = began.checked_sub(SETTLED).unwrap_or(Timestamp::MIN);
         if self.tenants.is_empty() {
             self.tenant("", Timestamp::MIN).await;
         }
-        for tenant in self.tenants.values() {
+        // An object that cannot be read is there, but nobody knows its id: no run of its namespace is taken for lost.
+        let clear = |namespace: &str| !unreadable.iter().any(|key| key.0 == namespace);
+        for tenant in self.tenants.values().filter(|t| clear(&t.namespace)) {
             let lost = async {
-                let open = self.recorder.db.open_runs(tenant.uid, began).await?;
+                let open = self.recorder.db.open_runs(tenant.uid, before).await?;
                 let gone: Vec<Uuid> = open.into_iter().filter(|id| !alive.contains(id)).collect();
                 if gone.is_empty() {
                     Ok(())
@@ -271,9 +307,11 @@ impl Session<'_> {
             };
             if let Err(e) = lost.await {
                 tracing::warn!(tenant = tenant.namespace, error = %chain(&e), "could not look for lost runs");
-                return;
+                break;
             }
         }
+        // Of this list alone: what could not be read in an earlier one may be gone.
+        self.unreadable = unreadable;
     }
 }
 

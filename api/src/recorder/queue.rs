@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use openreg_crds::ReportRun;
 
+/// Runs of one namespace under way at once: half the places, so that a tenant whose store hangs leaves some to the others.
+const OF_ONE: usize = 4;
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
@@ -61,10 +63,20 @@ impl Queue {
         }
     }
 
-    /// At most `max` that are due, oldest first; they are busy until [`Self::done`].
+    /// At most `max` that are due; they are busy until [`Self::done`]. Those that have not failed yet are first, since what
+    /// fails mostly does so slowly; then the oldest.
     pub fn take(&mut self, max: usize, now: Instant) -> Vec<(Key, View)> {
+        let mut busy: HashMap<String, usize> = HashMap::new();
+        for (key, _) in self.items.iter().filter(|(_, i)| i.busy) {
+            *busy.entry(key.0.clone()).or_default() += 1;
+        }
         let mut due: Vec<(&Key, &mut Item)> = self.items.iter_mut().filter(|(_, i)| !i.busy && i.due <= now).collect();
-        due.sort_by(|a, b| (a.1.since, a.0).cmp(&(b.1.since, b.0)));
+        due.sort_by(|a, b| (a.1.tries > 0, a.1.since, a.0).cmp(&(b.1.tries > 0, b.1.since, b.0)));
+        due.retain(|(key, _)| {
+            let of_one = busy.entry(key.0.clone()).or_default();
+            *of_one += 1;
+            *of_one <= OF_ONE
+        });
         due.truncate(max);
         due.into_iter()
             .map(|(key, item)| {
@@ -166,6 +178,28 @@ mod tests {
             "three",
             "a newer view does not wait for an older one's pause"
         );
+    }
+
+    #[test]
+    fn one_tenant_never_has_all_places_and_what_failed_is_last() {
+        let (mut q, t) = (Queue::default(), Instant::now());
+        let of = |namespace: &str, i: u32| (namespace.to_owned(), format!("r{i}"));
+        let namespaces = |taken: &[(Key, View)]| taken.iter().map(|(key, _)| key.0.clone()).collect::<Vec<_>>();
+        for i in 0..20 {
+            q.push(of("hangs", i), view("x"), t);
+        }
+        q.push(of("well", 0), view("x"), t + Duration::from_secs(1));
+        let at = t + Duration::from_secs(2);
+        let taken = q.take(8, at);
+        assert_eq!(namespaces(&taken), ["hangs", "hangs", "hangs", "hangs", "well"]);
+        assert!(q.take(3, at).is_empty(), "its four places are taken");
+        for (key, _) in &taken {
+            q.done(key, key.0 == "well", at);
+        }
+        // All that failed is due again, and older than what is new.
+        q.push(of("well", 1), view("x"), at + Duration::from_secs(1));
+        q.items.retain(|key, item| key.0 == "well" || item.tries > 0);
+        assert_eq!(namespaces(&q.take(1, at + Duration::from_secs(1))), ["well"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One run: write what is to be written, in this order, and only then let the object go. Every step can be repeated.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use openreg_crds::ReportRun;
@@ -8,9 +9,10 @@ use openreg_crds::common::condition::find;
 
 use super::manifest::{self, MAX_BYTES, ManifestContents, ManifestError};
 use super::queue::View;
-use super::record::{RecordError, RunRecord, is_held, is_recorded, is_terminal, record};
+use super::record::{RecordError, RunRecord, is_held, is_recorded, record};
 use crate::cluster::{Cluster, ClusterError, Tenant};
 use crate::db::audit::NewEntry;
+use crate::db::record::Written;
 use crate::db::{Db, DbError};
 use crate::stores::{Stores, StoresError};
 
@@ -29,6 +31,8 @@ pub struct Recorder {
     pub stores: Stores,
     /// How long a deleted object waits for its manifest.
     pub grace: SignedDuration,
+    /// How often all runs are listed.
+    pub relist: Duration,
 }
 
 /// Why a run is not settled. All are tried again.
@@ -52,6 +56,15 @@ pub enum Trouble {
     /// The manifest is another one.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The history has another run of that id.
+    #[error("could not write the run: its spec.id is that of ReportRun {0}, so that the history of that one would be lost; delete this one")]
+    IdTaken(String),
+    /// It took too long.
+    #[error("could not write the run within {} s", .0.as_secs())]
+    Late(Duration),
+    /// Nobody knows whose it is.
+    #[error("could not write the run: namespace {0} is no tenant, since it has no label openreg.io/tenant")]
+    NoTenant(String),
 }
 
 impl Trouble {
@@ -61,7 +74,8 @@ impl Trouble {
             Self::Store(_) => Some("StoreUnavailable"),
             Self::ManifestMissing(_) => Some("ManifestMissing"),
             Self::Manifest(_) => Some("ManifestChanged"),
-            Self::Record(_) | Self::Db(_) | Self::Cluster(_) => None,
+            Self::IdTaken(_) => Some("IdTaken"),
+            Self::Record(_) | Self::Db(_) | Self::Cluster(_) | Self::Late(_) | Self::NoTenant(_) => None,
         }
     }
 }
@@ -70,12 +84,14 @@ impl Recorder {
     /// Writes what `view` says of a run, and lets the object go when the run has ended and all of it is stored.
     pub async fn settle(&self, tenant: &Tenant, view: &View, now: Timestamp) -> Result<(), Trouble> {
         let run = &view.run;
-        if is_terminal(run) && is_recorded(run) {
+        let mut record = record(tenant, run)?;
+        // Asked even when the object says so: a database that was restored from a backup may not have it any more.
+        let recorded = record.terminal && is_recorded(run);
+        if recorded && self.db.has_ended(tenant.uid, record.detail.run.id).await? {
             return if is_held(run) && !view.gone { self.release(run).await } else { Ok(()) };
         }
-        let mut record = record(tenant, run)?;
         let manifest = self.manifest(tenant, &record).await;
-        let given_up = manifest.is_err() && self.is_overdue(run, now);
+        let given_up = manifest.is_err() && self.is_overdue(view, now);
         if let (true, Err(e)) = (given_up, &manifest) {
             let subject = format!("run/{}", record.detail.run.id);
             record.entries.push(NewEntry::by_recorder(
@@ -84,18 +100,33 @@ impl Recorder {
                 serde_json::json!({"reason": e.to_string(), "manifest": record.detail.manifest}),
             ));
         }
-        self.db.record(&record, manifest.as_ref().ok().and_then(Option::as_ref)).await?;
+        let written = self.db.record(&record, manifest.as_ref().ok().and_then(Option::as_ref)).await?;
+        if let Written::IdTaken { by } = written {
+            // The audit trail has it; nothing more can be done, and nothing is gained by holding it.
+            return match (view.gone, run.metadata.deletion_timestamp.is_some() && is_held(run)) {
+                (true, _) => Ok(()),
+                (false, true) => self.release(run).await,
+                (false, false) => self.explain(run, &Trouble::IdTaken(by)).await,
+            };
+        }
         if view.gone {
             if !record.terminal {
                 self.db.mark_lost(tenant.uid, &[record.detail.run.id]).await?;
             }
-            return Ok(());
+            return match manifest {
+                // Its finalizer was taken off by somebody else. What it sealed may still come back.
+                Err(trouble) if !given_up => Err(trouble),
+                _ => Ok(()),
+            };
         }
         if let Err(trouble) = manifest
             && !given_up
         {
             self.explain(run, &trouble).await?;
             return Err(trouble);
+        }
+        if recorded {
+            return if is_held(run) { self.release(run).await } else { Ok(()) };
         }
         if record.terminal {
             match self.cluster.mark_run(run, Ok(())).await {
@@ -124,8 +155,12 @@ impl Recorder {
         Ok(Some(manifest::read(&bytes, &sealed.sha256, &id.to_string())?))
     }
 
-    fn is_overdue(&self, run: &ReportRun, now: Timestamp) -> bool {
-        run.metadata.deletion_timestamp.as_ref().is_some_and(|t| now.duration_since(t.0) > self.grace)
+    /// Whether an object that goes, or is gone, has waited for its manifest for long enough.
+    fn is_overdue(&self, view: &View, now: Timestamp) -> bool {
+        let (metadata, status) = (&view.run.metadata, view.run.status.as_ref());
+        let ended = || status.and_then(|s| s.finished_at.as_ref()).or(metadata.creation_timestamp.as_ref());
+        let since = metadata.deletion_timestamp.as_ref().or_else(|| if view.gone { ended() } else { None });
+        since.is_some_and(|t| now.duration_since(t.0) > self.grace)
     }
 
     /// Writes into the object what it waits for, once for each reason: a write makes the watch speak again.

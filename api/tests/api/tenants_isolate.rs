@@ -1,20 +1,12 @@
 //! Row-level security: as the role that serves, with any SQL, nobody sees or writes another tenant's rows.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
-mod support;
-
+use crate::support::postgres::Database;
+use crate::support::{World, condition, run_object};
 use openreg_api::cluster::Tenant;
 use openreg_api::recorder::manifest;
 use openreg_api::recorder::record::record;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor};
-use support::postgres::Database;
-use support::{World, condition, run_object};
 use uuid::Uuid;
 
 /// Every table of the schema, from the catalogue: a new one cannot be forgotten.
@@ -246,4 +238,34 @@ async fn over_http_another_tenants_run_is_not_there() {
     }
     let cancel = w.post(&format!("/api/v1/runs/{foreign}/cancel"), Some(&mine), json!({"reason": "x"})).await;
     assert_eq!(cancel.status, 404);
+}
+
+#[tokio::test]
+async fn who_was_in_a_namespace_that_was_made_anew_does_not_reach_the_new_one() {
+    let w = World::new().await;
+    let anew = Tenant {
+        uid: Uuid::new_v4(),
+        namespace: "acme".into(),
+    };
+    let report = json!({"apiVersion": "openreg.io/v1alpha1", "kind": "Report", "metadata": {"name": "trades", "namespace": "acme"},
+        "spec": {"version": "1.0.0", "title": "Trades", "source": {"datasets": [{"name": "trades", "connectorRef": "db", "query": "SELECT 1"}]}, "output": {"csv": {}}, "file": {"name": "a.csv"}}});
+    let run = Uuid::new_v4();
+    w.cluster.put(run_object(run, "trades-1", "2026-03-03T18:30:00Z", true, json!({})));
+    {
+        let mut state = w.cluster.state.lock().unwrap();
+        state.tenants = vec![anew.clone()];
+        state.reports.insert(("acme".into(), "trades".into()), serde_json::from_value(report).unwrap());
+    }
+    let all = openreg_api::auth::policy::Role::ALL;
+    let (old, new) = (w.token_of(&w.acme, "ann", &all), w.token_of(&anew, "ann", &all));
+    let start = json!({"report": "trades", "period": {"start": "2026-03-02T00:00:00Z", "end": "2026-03-03T00:00:00Z"}});
+    for path in ["/api/v1/reports", "/api/v1/reports/trades", &format!("/api/v1/runs/{run}") as &str] {
+        assert_eq!(w.get(path, &old).await.status, 404, "{path}");
+        assert_eq!(w.get(path, &new).await.status, 200, "{path}: or the test shows nothing");
+    }
+    assert_eq!(w.post("/api/v1/runs", Some(&old), start.clone()).await.status, 404);
+    let cancel = format!("/api/v1/runs/{run}/cancel");
+    assert_eq!(w.post(&cancel, Some(&old), json!({"reason": "x"})).await.status, 404);
+    assert!(w.cluster.log().is_empty(), "nothing was made or stopped");
+    assert_eq!(w.get("/api/v1/runs", &old).await.status, 200, "their own history stays theirs");
 }

@@ -1,6 +1,5 @@
 //! A door before the database that a test can shut: connections break and new ones are refused.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::copy_bidirectional;
@@ -8,7 +7,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 pub struct Proxy {
-    pub address: SocketAddr,
     open: Arc<watch::Sender<bool>>,
 }
 
@@ -38,7 +36,7 @@ impl Proxy {
         });
         let through = url.replace(&format!("{}:{}", options.get_host(), options.get_port()), &address.to_string());
         assert_ne!(through, url, "the URL must name host and port");
-        (Self { address, open }, through)
+        (Self { open }, through)
     }
 
     pub fn shut(&self) {

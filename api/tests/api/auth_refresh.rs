@@ -1,20 +1,12 @@
 //! Refresh tokens: each is good once; a second use ends the session for thief and owner alike.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
-mod support;
-
+use crate::support::postgres::Database;
+use crate::support::{Answer, PASSWORD, World};
 use axum::body::Body;
 use axum::http::Request;
 use openreg_api::auth::policy::Role;
 use openreg_api::auth::token::RefreshToken;
 use serde_json::json;
-use support::postgres::Database;
-use support::{Answer, PASSWORD, World};
 
 async fn world() -> (World, String) {
     let w = World::new().await;
@@ -122,4 +114,32 @@ async fn a_log_out_ends_the_session() {
         204,
         "without a session there is nothing to do"
     );
+}
+
+#[tokio::test]
+async fn an_old_token_at_the_log_out_ends_the_session_too_and_is_written_down() {
+    let (w, first) = world().await;
+    let second = with_cookie(&w, "/api/v1/auth/refresh", &first).await.refresh();
+    assert_eq!(with_cookie(&w, "/api/v1/auth/logout", &first).await.status, 204);
+    assert_eq!(with_cookie(&w, "/api/v1/auth/refresh", &second).await.status, 401);
+    let actions: Vec<String> = w.audit().await.into_iter().map(|e| e.0).collect();
+    assert_eq!(actions, ["auth.login", "auth.reuse"]);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_cannot_use_the_cookie() {
+    let (w, first) = world().await;
+    let from = async |path: &str, site: &str| {
+        let request = Request::post(path)
+            .header("cookie", format!("openreg_refresh={first}"))
+            .header("sec-fetch-site", site);
+        w.send(request.body(Body::empty()).unwrap()).await
+    };
+    for path in ["/api/v1/auth/refresh", "/api/v1/auth/logout"] {
+        for site in ["same-site", "cross-site", "anything"] {
+            let a = from(path, site).await;
+            assert_eq!((a.status.as_u16(), a.cookie()), (400, None), "{path} {site}");
+        }
+    }
+    assert_eq!(from("/api/v1/auth/refresh", "same-origin").await.status, 200, "and nothing was used up");
 }

@@ -1,19 +1,11 @@
 //! Starting and stopping runs: what the cluster is asked, what the audit trail says, what bad input gets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
-mod support;
-
+use crate::support::{Answer, World, condition, run_object};
 use axum::body::Body;
 use axum::http::Request;
 use openreg_api::auth::policy::Role;
 use openreg_crds::Report;
 use serde_json::{Value, json};
-use support::{Answer, World, condition, run_object};
 use uuid::Uuid;
 
 fn report() -> Report {
@@ -80,6 +72,62 @@ async fn the_same_key_starts_one_run() {
     assert_eq!(start(&w, &token, Some("k-2"), &request()).await.status, 201);
     assert_eq!(start(&w, &token, Some(""), &request()).await.status, 400);
     assert_eq!(w.cluster.log().iter().filter(|l| l.starts_with("create")).count(), 2);
+}
+
+#[tokio::test]
+async fn a_key_never_makes_two_objects_of_one_identity() {
+    let (w, token) = world().await;
+    let mut positions = report();
+    positions.metadata.name = Some("positions".into());
+    w.cluster.state.lock().unwrap().reports.insert(("acme".into(), "positions".into()), positions);
+    let mut other = request();
+    other["report"] = json!("positions");
+    let (a, b) = (start(&w, &token, Some("k-1"), &request()).await, start(&w, &token, Some("k-1"), &other).await);
+    assert_eq!((a.status.as_u16(), b.status.as_u16()), (201, 201));
+    assert_ne!(a.json()["run"]["id"], b.json()["run"]["id"], "another report, another run");
+    let eve = w.token_for(&w.acme, "eve", Uuid::from_u128(77), &[Role::Operator]);
+    let c = start(&w, &eve, Some("k-1"), &request()).await;
+    assert_ne!(a.json()["run"]["id"], c.json()["run"]["id"], "another user, another run");
+}
+
+#[tokio::test]
+async fn a_key_is_good_when_the_run_has_ended_and_its_object_is_gone() {
+    let (w, token) = world().await;
+    let first = start(&w, &token, Some("k-1"), &request()).await.json();
+    let name = first["run"]["name"].as_str().unwrap();
+    let mut run = w.cluster.run_named("acme", name).unwrap();
+    run.status = serde_json::from_value(json!({"reportVersion": "1.4.0", "conditions": [condition("Complete", "True", "Delivered")]})).unwrap();
+    w.db.record(&openreg_api::recorder::record::record(&w.acme, &run).unwrap(), None).await.unwrap();
+    w.cluster.state.lock().unwrap().runs.clear();
+    // Even the report may be gone.
+    w.cluster.state.lock().unwrap().reports.clear();
+    let again = start(&w, &token, Some("k-1"), &request()).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(
+        (again.json()["run"]["id"].clone(), again.json()["run"]["outcome"].clone()),
+        (first["run"]["id"].clone(), json!("Delivered"))
+    );
+    let mut other = request();
+    other["parameters"]["lei"] = json!("529900T8BM49AURSDO56");
+    assert_eq!(start(&w, &token, Some("k-1"), &other).await.status, 409);
+    let mut versioned = request();
+    versioned["version"] = json!("1.3.0");
+    assert_eq!(start(&w, &token, Some("k-1"), &versioned).await.status, 409);
+    assert_eq!(w.cluster.log().iter().filter(|l| l.starts_with("create")).count(), 1);
+    let id = first["run"]["id"].as_str().unwrap();
+    let cancel = w.post(&format!("/api/v1/runs/{id}/cancel"), Some(&token), json!({"reason": "late"})).await;
+    assert_eq!(cancel.status, 409, "it is there, and has ended");
+    assert!(cancel.json()["detail"].as_str().unwrap().contains("has ended: Delivered"));
+}
+
+#[tokio::test]
+async fn without_an_answer_the_audit_trail_does_not_say_refused() {
+    let (w, token) = world().await;
+    w.cluster.state.lock().unwrap().silent = true;
+    assert_eq!(start(&w, &token, Some("k-1"), &request()).await.status, 503);
+    let actions: Vec<String> = w.audit().await.into_iter().map(|e| e.0).collect();
+    assert_eq!(actions, ["start.requested", "start.unanswered"]);
+    assert_eq!(start(&w, &token, Some("k-1"), &request()).await.status, 200, "it was made after all");
 }
 
 #[tokio::test]

@@ -1,18 +1,10 @@
 //! Handing out files: whole or not at all, and never without an entry.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
-mod support;
-
+use crate::support::{World, condition, run_object};
 use base64::Engine;
 use openreg_api::auth::policy::Role;
 use openreg_api::recorder::{manifest, record::record};
 use serde_json::json;
-use support::{World, condition, run_object};
 use uuid::Uuid;
 
 async fn delivered(content: &[u8], name: &str) -> (World, Uuid, std::path::PathBuf) {
@@ -44,7 +36,7 @@ async fn the_bytes_come_with_length_and_digest_and_an_entry() {
     assert_eq!(a.headers["content-length"], content.len().to_string());
     assert_eq!(a.headers["content-type"], "text/csv");
     assert_eq!(a.headers["content-disposition"], "attachment; filename=\"a.csv\"; filename*=UTF-8''a.csv");
-    let digest = base64::engine::general_purpose::STANDARD.encode(hex::decode(support::sha256(&content)).unwrap());
+    let digest = base64::engine::general_purpose::STANDARD.encode(hex::decode(crate::support::sha256(&content)).unwrap());
     assert_eq!(a.headers["repr-digest"], format!("sha-256=:{digest}:"));
     assert_eq!(downloads(&w).await, 1);
 }
@@ -72,15 +64,33 @@ async fn what_cannot_be_handed_out_leaves_no_entry() {
         404
     );
     std::fs::write(&file, b"longer than sealed").unwrap();
-    assert_eq!(w.get(&path, &token).await.status, 500);
+    let store = |spec: serde_json::Value| {
+        let object = json!({"apiVersion": "openreg.io/v1alpha1", "kind": "Store", "metadata": {"name": "default", "namespace": "acme"}, "spec": spec});
+        w.cluster
+            .state
+            .lock()
+            .unwrap()
+            .stores
+            .insert("acme".into(), serde_json::from_value(object).unwrap());
+    };
+    let says = async |status: u16, words: &str| {
+        let a = w.get(&path, &token).await;
+        assert_eq!(
+            (a.status.as_u16(), a.headers["content-type"].to_str().unwrap()),
+            (status, "application/problem+json"),
+            "{words}"
+        );
+        let detail = a.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(words), "{detail}");
+    };
+    says(500, "has 18 bytes, the run sealed 8: nothing was handed out").await;
     std::fs::remove_file(&file).unwrap();
-    assert_eq!(w.get(&path, &token).await.status, 404);
+    says(404, "in the store any more").await;
+    let s3 = json!({"endpoint": "http://127.0.0.1:9", "region": "eu-central-1", "bucket": "b"});
+    store(json!({"s3": s3}));
+    says(500, "there are no credentials").await;
     w.cluster.state.lock().unwrap().stores.clear();
-    let a = w.get(&path, &token).await;
-    assert_eq!(
-        (a.status.as_u16(), a.headers["content-type"].to_str().unwrap()),
-        (503, "application/problem+json")
-    );
+    says(500, "could not find the Store of namespace acme").await;
     assert_eq!(downloads(&w).await, 0);
 }
 
@@ -97,4 +107,15 @@ async fn an_unusual_name_is_found_and_given_back() {
             .unwrap()
             .ends_with("filename*=UTF-8''Bericht%20%C3%A4%201.csv")
     );
+}
+
+#[tokio::test]
+async fn asking_for_the_head_alone_is_no_download() {
+    let (w, id, file) = delivered(b"x;y\n1;2\n", "a.csv").await;
+    let request = axum::http::Request::head(format!("/api/v1/runs/{id}/artifacts/a.csv/content"))
+        .header("authorization", format!("Bearer {}", w.token("ann", &[Role::Operator])));
+    let a = w.send(request.body(axum::body::Body::empty()).unwrap()).await;
+    assert_eq!((a.status.as_u16(), a.headers["content-length"].to_str().unwrap(), a.body.len()), (200, "8", 0));
+    assert_eq!(downloads(&w).await, 0);
+    assert!(file.exists());
 }

@@ -1,13 +1,7 @@
 //! Lists and details of runs, live events, violations.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
-mod support;
-
+use crate::support::postgres::Database;
+use crate::support::{World, condition, run_object, until};
 use futures::StreamExt;
 use jiff::Timestamp;
 use openreg_api::app::Change;
@@ -16,8 +10,6 @@ use openreg_api::db::runs::page_sql;
 use openreg_api::recorder::record::record;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
-use support::postgres::Database;
-use support::{World, condition, run_object, until};
 use uuid::Uuid;
 
 /// Seven runs, three of them at the same instant.
@@ -75,6 +67,15 @@ async fn filters_work_together_and_over_pages() {
     for bad in ["after=x", "limit=-1", "limit=x", "unknown=1", "after=WyJ4IiwieCJd"] {
         assert_eq!(w.get(&format!("/api/v1/runs?{bad}"), &token).await.status, 400, "{bad}");
     }
+    // Instants that this program reads and the database does not.
+    for place in [
+        "-009999-01-01T00:00:00.000000Z",
+        "2026-03-03T18:30:00+01:00[Europe/Berlin]",
+        "2026-03-03T18:30:00.1234567Z",
+    ] {
+        let after = openreg_api::http::extract::cursor(&(place, Uuid::nil()));
+        assert_eq!(w.get(&format!("/api/v1/runs?after={after}"), &token).await.status, 400, "{place}");
+    }
 }
 
 #[tokio::test]
@@ -129,7 +130,7 @@ async fn a_run_is_read_whole_with_its_manifest() {
     let d = w.get(&format!("/api/v1/runs/{id}"), &token).await.json();
     assert_eq!(d["run"]["version"], "1.4.0");
     assert_eq!(d["run"]["counts"]["excluded"], 1);
-    assert_eq!(d["artifacts"][0]["sha256"], support::sha256(b"x;y\n1;2\n"));
+    assert_eq!(d["artifacts"][0]["sha256"], crate::support::sha256(b"x;y\n1;2\n"));
     assert_eq!(d["deliveries"][0]["remote"], "/in/a.csv");
     assert_eq!(d["rules"][0], json!({"rule": "R-1", "violations": 2}));
     assert_eq!(d["datasets"][0]["read"], 3);

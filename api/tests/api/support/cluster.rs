@@ -14,7 +14,7 @@ use openreg_crds::{RECORDED_FINALIZER, Report, ReportRun, ReportVersion, Store};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-type Key = (String, String);
+pub type Key = (String, String);
 
 #[derive(Default)]
 pub struct State {
@@ -27,6 +27,10 @@ pub struct State {
     pub log: Vec<String>,
     /// Refuses the next creation with these words.
     pub refuse: Option<String>,
+    /// Does the next creation, and breaks the connection before the answer.
+    pub silent: bool,
+    /// Objects that nobody can read as a run.
+    pub unreadable: Vec<Key>,
     watchers: Vec<mpsc::UnboundedSender<Feed>>,
 }
 
@@ -71,7 +75,12 @@ impl FakeCluster {
     pub fn feed(&self) -> futures::stream::BoxStream<'static, Feed> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut state = self.state.lock().unwrap();
+        state.log.push("list".to_owned());
         let _ = sender.send(Feed::Begin);
+        for (namespace, name) in state.unreadable.clone() {
+            let error = "unknown variant".to_owned();
+            let _ = sender.send(Feed::Unreadable { namespace, name, error });
+        }
         for run in state.runs.values() {
             let _ = sender.send(Feed::Seen(Box::new(run.clone())));
         }
@@ -183,6 +192,10 @@ impl Cluster for FakeCluster {
         }
         state.log.push(format!("create {name}"));
         state.put(run.clone());
+        if std::mem::take(&mut state.silent) {
+            let (action, source) = (format!("create ReportRun {name}"), "connection reset".into());
+            return Err(ClusterError::Unreachable { action, source });
+        }
         state.current(run)
     }
 

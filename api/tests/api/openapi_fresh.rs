@@ -1,10 +1,4 @@
 //! The committed description is the one that the program gives; the client of the page is generated from it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
 use openreg_api::router::document;
 use serde_json::Value;

@@ -1,18 +1,10 @@
 //! Log-in: who gets in, what they get, and how guessing ends.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    clippy::bool_assert_comparison,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
-mod support;
-
+use crate::support::postgres::Database;
+use crate::support::{PASSWORD, World};
 use openreg_api::auth::policy::Role;
 use openreg_api::db::users::MAX_ATTEMPTS;
 use serde_json::json;
-use support::{PASSWORD, World};
 
 #[tokio::test]
 async fn the_right_password_opens_a_session() {
@@ -150,4 +142,44 @@ async fn malformed_requests_get_problem_documents() {
     }
     let large = json!({"tenant": "acme", "user": "ann", "password": "x".repeat(100_000)});
     assert_eq!(w.post("/api/v1/auth/login", None, large).await.status, 400);
+}
+
+#[tokio::test]
+async fn who_was_shut_out_meanwhile_sets_no_password() {
+    let w = World::new().await;
+    w.user("ann", &[Role::Viewer], false).await;
+    let token = w.login("acme", "ann", PASSWORD).await.json()["accessToken"].as_str().unwrap().to_owned();
+    let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
+    assert!(openreg_api::db::users::set_disabled(&mut tx, "ann", true).await.unwrap());
+    tx.commit().await.unwrap();
+    let a = w
+        .post("/api/v1/auth/password", Some(&token), json!({"current": PASSWORD, "new": "another good one"}))
+        .await;
+    assert_eq!(a.status, 401, "{a:?}");
+    assert!(!w.audit().await.iter().any(|e| e.0 == "auth.password"));
+}
+
+#[tokio::test]
+async fn made_up_names_do_not_pile_up() {
+    let w = World::new().await;
+    let pool = Database::pool(&w.database.superuser).await;
+    let count = async || {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM login_attempts")
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+    };
+    for i in 0..3 {
+        w.login(&format!("nowhere-{i}"), "ann", "wrong password!").await;
+        w.login("acme", &format!("ghost-{i}"), "wrong password!").await;
+    }
+    assert_eq!(count().await, 6);
+    // Sixteen minutes later.
+    sqlx::query("UPDATE login_attempts SET started_at = started_at - interval '16 minutes'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    w.login("nowhere-9", "ann", "wrong password!").await;
+    w.login("acme", "ghost-9", "wrong password!").await;
+    assert_eq!(count().await, 2, "only what still counts is kept");
 }

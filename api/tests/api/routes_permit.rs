@@ -1,20 +1,12 @@
 //! Every route: closed without a token, and open to exactly the roles that the table names.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
-
-mod support;
 
 use std::collections::HashSet;
 
+use crate::support::World;
 use axum::body::Body;
 use axum::http::Request;
 use openreg_api::auth::policy::{Permission, Role};
 use openreg_api::router::{Access, all, word};
-use support::World;
 
 /// All routes that need no session. Adding one means writing it here.
 const PUBLIC: [&str; 9] = [

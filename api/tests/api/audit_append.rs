@@ -1,19 +1,11 @@
 //! The audit chain: whole under concurrency, append-only for everybody, verifiable from outside.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "a test that cannot go on says where; its support is shared"
-)]
 
-mod support;
-
+use crate::support::postgres::Database;
+use crate::support::{PASSWORD, World};
 use openreg_api::auth::policy::Role;
 use openreg_api::db::audit::{self, NewEntry};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor};
-use support::postgres::Database;
-use support::{PASSWORD, World};
 
 async fn export(w: &World) -> String {
     let a = w.get("/api/v1/audit/export", &w.token("eve", &[Role::Auditor])).await;
@@ -43,15 +35,15 @@ async fn fifty_writers_at_once_make_one_chain() {
     }
     let text = export(&w).await;
     assert_eq!(text.lines().count(), 51, "fifty, and the export itself");
-    let verified = support::verify(&text, w.acme.uid);
+    let verified = crate::support::verify(&text, w.acme.uid);
     assert!(verified.is_ok(), "{verified:?}");
     // The test can fail: one letter of one entry.
     let forged = text.replacen("\"subject\":\"n/7\"", "\"subject\":\"n/8\"", 1);
     assert_ne!(forged, text);
-    assert!(support::verify(&forged, w.acme.uid).is_err());
+    assert!(crate::support::verify(&forged, w.acme.uid).is_err());
     let mut lines: Vec<&str> = text.lines().collect();
     lines.remove(20);
-    assert!(support::verify(&lines.join("\n"), w.acme.uid).is_err(), "an entry is missing");
+    assert!(crate::support::verify(&lines.join("\n"), w.acme.uid).is_err(), "an entry is missing");
 }
 
 #[tokio::test]
@@ -68,7 +60,7 @@ async fn an_entry_goes_with_what_it_records() {
         .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(w.audit().await, [("test.write".to_owned(), "kept".to_owned())]);
-    assert!(support::verify(&export(&w).await, w.acme.uid).is_ok(), "no number is missing");
+    assert!(crate::support::verify(&export(&w).await, w.acme.uid).is_ok(), "no number is missing");
 }
 
 #[tokio::test]
