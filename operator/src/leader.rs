@@ -176,15 +176,16 @@ impl Election {
                 name: self.name.clone(),
                 seconds: renewed.elapsed().as_secs(),
             };
-            let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
-            match tokio::time::timeout(left, self.replace(self.lease(Some(&lease)))).await {
+            // Asked anew before each call: two calls that each took all that was left would outlast the deadline.
+            let left = || RENEW_DEADLINE.saturating_sub(renewed.elapsed());
+            match tokio::time::timeout(left(), self.replace(self.lease(Some(&lease)))).await {
                 Err(_) => return Err(lost()),
                 Ok(Ok(Some(new))) => {
                     renewed = Instant::now();
                     lease = new;
                 }
                 // Somebody else wrote it. Only a holder's name of its own is innocent (a write whose answer was lost).
-                Ok(Ok(None)) => match tokio::time::timeout(left, self.api.get(&self.name)).await {
+                Ok(Ok(None)) => match tokio::time::timeout(left(), self.api.get(&self.name)).await {
                     Ok(Ok(now)) if now.spec.as_ref().and_then(|s| s.holder_identity.as_deref()) == Some(&self.identity) => lease = now,
                     Ok(Ok(_)) | Err(_) => return Err(lost()),
                     Ok(Err(error)) => tracing::warn!(lease = self.name, error = crate::telemetry::chain(&error), "could not read lease {}", self.name),

@@ -20,6 +20,7 @@ mod leader;
 mod metrics;
 mod pod;
 mod policies;
+mod read;
 mod run_gauges;
 mod stores;
 mod telemetry;

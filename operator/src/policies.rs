@@ -27,18 +27,13 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// Makes the policy be there; says when to come again.
-    pub async fn apply(&self, client: &Client, manager: &str, policy: NetworkPolicy) -> kube::Result<Timestamp> {
+    /// Makes the policy be there; says when to come again. `tenant` is the UID of its namespace: one that was deleted and made
+    /// anew has the same name and none of the policies.
+    pub async fn apply(&self, client: &Client, manager: &str, tenant: &str, policy: NetworkPolicy) -> kube::Result<Timestamp> {
         let (namespace, name) = (policy.namespace().unwrap_or_default(), policy.name_any());
-        let digest = Sha256::of(&serde_json::to_vec(&policy).unwrap_or_default());
+        let digest = digest(tenant, &policy);
         let key = (namespace.clone(), name.clone());
-        let known = self
-            .applied
-            .lock()
-            .get(&key)
-            .filter(|(known, at)| *known == digest && at.elapsed() < TRUST)
-            .map(|(_, at)| at.elapsed());
-        let age = match known {
+        let age = match self.age(&key, &digest) {
             Some(age) => age,
             None => {
                 Api::<NetworkPolicy>::namespaced(client.clone(), &namespace)
@@ -50,5 +45,50 @@ impl Policies {
         };
         let left = SignedDuration::try_from(TRUST.saturating_sub(age)).unwrap_or_default();
         Ok(Timestamp::now().saturating_add(left).unwrap_or(Timestamp::MAX))
+    }
+
+    /// How long ago exactly that was applied, if it still counts. What does not is forgotten, or the policies of everything
+    /// that ever was would be remembered.
+    fn age(&self, key: &(String, String), digest: &Sha256) -> Option<Duration> {
+        let mut applied = self.applied.lock();
+        applied.retain(|_, (_, at)| at.elapsed() < TRUST);
+        applied.get(key).filter(|(known, _)| known == digest).map(|(_, at)| at.elapsed())
+    }
+}
+
+fn digest(tenant: &str, policy: &NetworkPolicy) -> Sha256 {
+    let mut bytes = tenant.as_bytes().to_vec();
+    bytes.push(0);
+    bytes.extend(serde_json::to_vec(policy).unwrap_or_default());
+    Sha256::of(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::endpoint::network_policy::default_deny;
+
+    #[test]
+    fn policy_is_applied_again_in_a_namespace_made_anew() {
+        let policies = Policies::default();
+        let (policy, key) = (default_deny("acme"), ("acme".to_owned(), "openreg-default-deny".to_owned()));
+        let old = digest("uid-1", &policy);
+        assert_eq!(policies.age(&key, &old), None, "never applied");
+        policies.applied.lock().insert(key.clone(), (old.clone(), Instant::now()));
+        assert!(policies.age(&key, &old).is_some());
+        assert_eq!(policies.age(&key, &digest("uid-2", &policy)), None, "the same name, and it has no policy");
+        assert_eq!(policies.age(&key, &digest("uid-1", &default_deny("other"))), None, "another content");
+    }
+
+    #[test]
+    fn what_is_too_old_is_forgotten() {
+        let policies = Policies::default();
+        let key = ("acme".to_owned(), "x".to_owned());
+        let digest = Sha256::of(b"x");
+        // A machine that has run for less than an hour knows no such moment.
+        let Some(long_ago) = Instant::now().checked_sub(TRUST) else { return };
+        policies.applied.lock().insert(key.clone(), (digest.clone(), long_ago));
+        assert_eq!(policies.age(&key, &digest), None);
+        assert!(policies.applied.lock().is_empty());
     }
 }

@@ -5,26 +5,29 @@
 //! they read objects here. A cache may be behind the cluster: whoever writes sends the resourceVersion it saw.
 //!
 //! An object that does not parse (written by a newer version, say) is counted, logged and treated as absent: it stops
-//! nobody else.
+//! nobody else. So all kinds are watched unparsed, by one watcher, and each object is parsed on its own.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::core::DeserializeGuard;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::ApiResource;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_stream};
 use kube::{Api, Client, Resource, ResourceExt};
 use openreg_crds as crds;
 use parking_lot::RwLock;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::labels;
 use crate::metrics::Metrics;
+use crate::read::Raw;
 
 type Hook<K> = Box<dyn Fn(&K) + Send + Sync>;
 
@@ -107,7 +110,7 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Cache<K> {
 }
 
 macro_rules! stores {
-    ($($(#[$doc:meta])* $field:ident: $kind:ty, $config:expr, $prune:expr;)*) => {
+    ($($(#[$doc:meta])* $field:ident: $kind:ty, $selector:expr, $parse:expr, $prune:expr;)*) => {
         /// The caches of all kinds that the operator watches.
         #[derive(Clone)]
         pub struct Stores {
@@ -128,7 +131,14 @@ macro_rules! stores {
         impl Watches {
             /// Watches until shutdown; returns when all watches have ended.
             pub async fn run(self, client: Client, stores: Stores, metrics: Metrics, shutdown: CancellationToken) {
-                tokio::join!($(fill(stores.$field, self.$field, Api::all(client.clone()), $config, $prune, metrics.clone(), shutdown.clone()),)*);
+                tokio::join!($(fill(
+                    stores.$field,
+                    self.$field,
+                    watch(&client, ApiResource::erase::<$kind>(&()), $selector, &shutdown),
+                    $parse,
+                    $prune,
+                    metrics.clone(),
+                ),)*);
             }
         }
 
@@ -149,25 +159,25 @@ macro_rules! stores {
 
 stores! {
     /// Where artifacts live.
-    stores: crds::Store, watcher::Config::default(), nothing;
+    stores: crds::Store, None, serde_json::from_value, nothing;
     /// Where data comes from.
-    connectors: crds::Connector, watcher::Config::default(), nothing;
+    connectors: crds::Connector, None, serde_json::from_value, nothing;
     /// Where files go.
-    destinations: crds::Destination, watcher::Config::default(), nothing;
+    destinations: crds::Destination, None, serde_json::from_value, nothing;
     /// What is made.
-    reports: crds::Report, watcher::Config::default(), nothing;
+    reports: crds::Report, None, serde_json::from_value, nothing;
     /// Its accepted contents.
-    versions: crds::ReportVersion, watcher::Config::default(), nothing;
+    versions: crds::ReportVersion, None, serde_json::from_value, nothing;
     /// When.
-    schedules: crds::Schedule, watcher::Config::default(), keep_edits;
+    schedules: crds::Schedule, None, serde_json::from_value, keep_edits;
     /// Runs.
-    runs: crds::ReportRun, watcher::Config::default(), nothing;
+    runs: crds::ReportRun, None, serde_json::from_value, nothing;
     /// Namespaces that are tenants; without spec and status.
-    tenants: Namespace, watcher::Config::default().labels(crds::TENANT_LABEL), prune_namespace;
-    /// Jobs that the operator made; without their pod template.
-    jobs: Job, watcher::Config::default().labels(labels::SELECTOR), prune_job;
+    tenants: Namespace, Some(crds::TENANT_LABEL), serde_json::from_value, prune_namespace;
+    /// Jobs that the operator made; without their spec.
+    jobs: Job, Some(labels::SELECTOR), crate::read::job, nothing;
     /// Their pods; of the spec only the node's name.
-    pods: Pod, watcher::Config::default().labels(labels::SELECTOR), prune_pod;
+    pods: Pod, Some(labels::SELECTOR), crate::read::pod, prune_pod;
 }
 
 impl Stores {
@@ -201,20 +211,8 @@ fn prune_namespace(namespace: &mut Namespace) {
     namespace.status = None;
 }
 
-fn prune_job(job: &mut Job) {
-    nothing(job);
-    if let Some(spec) = &mut job.spec {
-        spec.template = k8s_openapi::api::core::v1::PodTemplateSpec::default();
-    }
-}
-
 fn prune_pod(pod: &mut Pod) {
     nothing(pod);
-    let node_name = pod.spec.take().and_then(|spec| spec.node_name);
-    pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
-        node_name,
-        ..k8s_openapi::api::core::v1::PodSpec::default()
-    });
     pod.metadata.annotations = None;
     if let Some(status) = &mut pod.status {
         status.host_ips = None;
@@ -222,20 +220,32 @@ fn prune_pod(pod: &mut Pod) {
     }
 }
 
+/// How many objects are listed at once: so many are held unparsed, at some 50 kB each.
+const PAGE: u32 = 100;
+
+/// Everything that happens to the objects of a kind, until shutdown.
+fn watch(client: &Client, kind: ApiResource, selector: Option<&str>, shutdown: &CancellationToken) -> BoxStream<'static, watcher::Result<Event<Raw>>> {
+    let config = watcher::Config::default().page_size(PAGE);
+    let config = if let Some(selector) = selector { config.labels(selector) } else { config };
+    let api = Api::<Raw>::all_with(client.clone(), &kind);
+    watcher::watcher(api, config)
+        .default_backoff()
+        .take_until(shutdown.clone().cancelled_owned())
+        .boxed()
+}
+
 /// Keeps one cache equal to the cluster, for ever; errors are logged, counted and tried again.
 async fn fill<K>(
     cache: Cache<K>,
     mut writer: Writer<K>,
-    api: Api<DeserializeGuard<K>>,
-    config: watcher::Config,
+    mut events: BoxStream<'static, watcher::Result<Event<Raw>>>,
+    parse: fn(Value) -> serde_json::Result<K>,
     prune: fn(&mut K),
     metrics: Metrics,
-    shutdown: CancellationToken,
 ) where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let plural = K::plural(&()).into_owned();
-    let mut events = watch_stream(api, config).default_backoff().take_until(shutdown.cancelled_owned()).boxed();
     while let Some(event) = events.next().await {
         let event = match event {
             Ok(event) => event,
@@ -245,7 +255,9 @@ async fn fill<K>(
                 continue;
             }
         };
-        let Some(event) = guarded(event, &cache, &plural, &metrics) else { continue };
+        let Some(event) = parsed(event, parse, &cache, &plural, &metrics) else {
+            continue;
+        };
         let event = event.modify(|object| {
             if let Some(annotations) = &mut object.meta_mut().annotations {
                 annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
@@ -258,36 +270,35 @@ async fn fill<K>(
 }
 
 /// The event with an object that parses. One that does not is forgotten: what the cache knew of it is no longer true.
-fn guarded<K>(event: Event<DeserializeGuard<K>>, cache: &Cache<K>, plural: &str, metrics: &Metrics) -> Option<Event<K>>
+fn parsed<K>(event: Event<Raw>, parse: fn(Value) -> serde_json::Result<K>, cache: &Cache<K>, plural: &str, metrics: &Metrics) -> Option<Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let bad = |invalid: &kube::core::error_boundary::InvalidObject| {
-        let (namespace, name) = (
-            invalid.metadata.namespace.clone().unwrap_or_default(),
-            invalid.metadata.name.clone().unwrap_or_default(),
-        );
-        metrics.undecodable(plural);
-        tracing::error!(
-            kind = plural,
-            object.namespace = namespace,
-            object.name = name,
-            error = invalid.error,
-            "could not read {plural} {namespace}/{name}, leaving it out"
-        );
-        cache.get(&namespace, &name).map(|old| Event::Delete((*old).clone()))
+    let object = |raw: Raw| {
+        let (namespace, name) = (raw.namespace().unwrap_or_default(), raw.name_any());
+        parse(raw.value).map_err(|error| {
+            metrics.undecodable(plural);
+            tracing::error!(
+                kind = plural,
+                object.namespace = namespace,
+                object.name = name,
+                error = error.to_string(),
+                "could not read {plural} {namespace}/{name}, leaving it out"
+            );
+            cache.get(&namespace, &name)
+        })
     };
+    let forget = |old: Option<Arc<K>>| old.map(|old| Event::Delete((*old).clone()));
     match event {
         Event::Init => Some(Event::Init),
         Event::InitDone => Some(Event::InitDone),
-        Event::InitApply(DeserializeGuard(Ok(object))) => Some(Event::InitApply(object)),
-        Event::InitApply(DeserializeGuard(Err(invalid))) => {
-            bad(&invalid);
-            None
-        }
-        Event::Apply(DeserializeGuard(Ok(object))) => Some(Event::Apply(object)),
-        Event::Delete(DeserializeGuard(Ok(object))) => Some(Event::Delete(object)),
-        Event::Apply(DeserializeGuard(Err(invalid))) | Event::Delete(DeserializeGuard(Err(invalid))) => bad(&invalid),
+        Event::InitApply(raw) => object(raw).ok().map(Event::InitApply),
+        Event::Apply(raw) => object(raw).map_or_else(forget, |object| Some(Event::Apply(object))),
+        Event::Delete(raw) => object(raw).map_or_else(forget, |mut object| {
+            // What was deleted without a grace period does not say so; whoever hears of it must know it from one that changed.
+            object.meta_mut().deletion_timestamp.get_or_insert_with(|| Time(Timestamp::now()));
+            Some(Event::Delete(object))
+        }),
     }
 }
 
@@ -306,7 +317,11 @@ mod tests {
         schedule
     }
 
-    fn invalid(name: &str) -> DeserializeGuard<crds::Schedule> {
+    fn valid(name: &str) -> Raw {
+        serde_json::from_value(serde_json::to_value(schedule(name)).unwrap()).unwrap()
+    }
+
+    fn invalid(name: &str) -> Raw {
         serde_json::from_value(serde_json::json!({
             "apiVersion": "openreg.io/v1alpha1", "kind": "Schedule", "metadata": {"name": name, "namespace": "acme"}, "spec": {"cron": 5}
         }))
@@ -318,8 +333,8 @@ mod tests {
         let (cache, mut writer) = Cache::<crds::Schedule>::new();
         let metrics = Metrics::new();
         let heard = Arc::new(AtomicUsize::new(0));
-        let mut feed = |event: Event<DeserializeGuard<crds::Schedule>>| {
-            if let Some(event) = guarded(event, &cache, "schedules", &metrics) {
+        let mut feed = |event: Event<Raw>| {
+            if let Some(event) = parsed(event, serde_json::from_value, &cache, "schedules", &metrics) {
                 writer.apply_watcher_event(&event);
                 cache.tell(&event);
             }
@@ -331,7 +346,7 @@ mod tests {
             }
         });
         feed(Event::Init);
-        feed(Event::InitApply(DeserializeGuard(Ok(schedule("good")))));
+        feed(Event::InitApply(valid("good")));
         feed(Event::InitApply(invalid("bad")));
         feed(Event::InitDone);
         assert!(cache.get("acme", "good").is_some());
@@ -342,7 +357,7 @@ mod tests {
         feed(Event::Apply(invalid("good")));
         assert!(cache.get("acme", "good").is_none());
         assert_eq!(heard.load(Ordering::Relaxed), 2);
-        feed(Event::Apply(DeserializeGuard(Ok(schedule("good")))));
+        feed(Event::Apply(valid("good")));
         assert!(cache.get("acme", "good").is_some());
         feed(Event::Delete(invalid("good")));
         assert!(cache.get("acme", "good").is_none());
@@ -351,6 +366,21 @@ mod tests {
             "{}",
             metrics.encode()
         );
+    }
+
+    #[test]
+    fn deleted_object_says_so_to_whoever_hears_of_it() {
+        let (cache, _writer) = Cache::<crds::Schedule>::new();
+        let metrics = Metrics::new();
+        let deleted = |event| parsed(event, serde_json::from_value, &cache, "schedules", &metrics);
+        let Some(Event::Delete(gone)) = deleted(Event::Delete(valid("good"))) else {
+            panic!()
+        };
+        assert!(gone.metadata.deletion_timestamp.is_some());
+        let Some(Event::Apply(there)) = deleted(Event::Apply(valid("good"))) else {
+            panic!()
+        };
+        assert!(there.metadata.deletion_timestamp.is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use openreg_crds::report::{Parameter, ParameterType};
 use openreg_parts::error::Problem;
+use openreg_parts::rule::pattern::anchored;
 use openreg_parts::source::Bound;
 
 /// The values of all parameters: those given, else the declared ones. Fields are named from `root`, for example
@@ -57,16 +58,6 @@ pub(crate) fn wrong(parameter: &Parameter, text: &str) -> Option<String> {
     let pattern = parameter.pattern.as_deref()?;
     let matches = anchored(pattern).is_ok_and(|r| r.is_match(text));
     (!matches).then(|| format!("`{text}` does not match {pattern}"))
-}
-
-/// The most memory that one compiled pattern may take, in bytes: a hostile one is refused.
-const COMPILED_BYTES: usize = 1 << 20;
-
-/// The pattern, anchored at both ends.
-pub(crate) fn anchored(pattern: &str) -> Result<regex::Regex, regex::Error> {
-    // Alone first: `a)(b` is wrong by itself and would be right inside the group.
-    regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES).build()?;
-    regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(COMPILED_BYTES).build()
 }
 
 /// What to write, in words.

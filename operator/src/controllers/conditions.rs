@@ -38,9 +38,16 @@ pub fn condition(type_: &str, status: ConditionStatus, reason: &str, message: im
         status,
         observed_generation: generation,
         last_transition_time: Time(now),
-        reason: reason.to_owned(),
+        reason: word(reason),
         message: message.into().chars().take(MAX_MESSAGE).collect(),
     }
+}
+
+/// A reason is one CamelCase word. One that is not, from a runner of another release perhaps, would make the whole status be
+/// refused for ever.
+pub fn word(text: &str) -> String {
+    let word: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(128).collect();
+    if word.is_empty() { "Unspecified".to_owned() } else { word }
 }
 
 /// `Ready`, from the list of what is wrong.
@@ -159,6 +166,19 @@ mod tests {
     fn long_message_fits_the_schema() {
         let condition = ready(&[Problem::new("spec", "ü".repeat(9000))], None, now());
         assert_eq!(condition.message.chars().count(), MAX_MESSAGE);
+    }
+
+    #[test]
+    fn reason_is_always_one_word() {
+        for (text, expected) in [
+            ("PasswordRefused", "PasswordRefused"),
+            ("no such host\n", "nosuchhost"),
+            ("", "Unspecified"),
+            ("é!", "Unspecified"),
+        ] {
+            assert_eq!(condition(READY, ConditionStatus::False, text, "x", None, now()).reason, expected);
+        }
+        assert_eq!(word(&"X".repeat(4000)).len(), 128);
     }
 
     #[test]

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
-use openreg_crds::Connector;
 use openreg_crds::common::reference::{Network, SecretRef};
+use openreg_crds::{Connector, ReportRun, ReportVersion};
 use openreg_parts::error::Problem;
 use openreg_parts::source::SourceOptions;
 use openreg_parts::source::postgres::TlsMode;
 use openreg_plan::probe::ProbeTarget;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{self, CHECK_INTERVAL, Endpoint};
+use super::endpoint::{self, CHECK_INTERVAL, Endpoint, good_run};
 use crate::context::Context;
 use crate::labels;
 
@@ -72,5 +73,9 @@ impl Endpoint for Connector {
 
     fn interval(&self) -> Duration {
         self.spec.check_interval.as_ref().map_or(CHECK_INTERVAL, |d| d.get().max(SHORTEST))
+    }
+
+    fn proved(&self, run: &ReportRun, versions: &[Arc<ReportVersion>]) -> Option<Timestamp> {
+        good_run::read(run, &self.name_any(), versions)
     }
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
-use openreg_crds::Destination;
 use openreg_crds::common::reference::{Network, SecretRef};
+use openreg_crds::{Destination, ReportRun, ReportVersion};
 use openreg_parts::error::Problem;
 use openreg_plan::probe::ProbeTarget;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{self, CHECK_INTERVAL, Endpoint};
+use super::endpoint::{self, CHECK_INTERVAL, Endpoint, good_run};
 use crate::context::Context;
 use crate::labels;
 
@@ -53,5 +54,9 @@ impl Endpoint for Destination {
 
     fn interval(&self) -> Duration {
         CHECK_INTERVAL
+    }
+
+    fn proved(&self, run: &ReportRun, _: &[Arc<ReportVersion>]) -> Option<Timestamp> {
+        good_run::delivered(run, &self.name_any())
     }
 }

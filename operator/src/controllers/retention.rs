@@ -2,23 +2,31 @@
 //!
 //! A run that the recorder has not confirmed (`Recorded=True`) is never deleted: nothing disappears. The choice is pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::mem::take;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use kube::ResourceExt;
 use kube::api::{DeleteParams, Preconditions};
-use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
+use openreg_crds::ReportRun;
 use openreg_crds::common::condition;
-use openreg_crds::{Report, ReportRun};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{drive, queue};
 use crate::context::Context;
+use crate::read;
 
 /// How many finished runs stay when the Report does not say.
 pub const RUNS: usize = 10;
 
-const CONCURRENCY: u16 = 2;
+/// When what could not be done is tried again.
+const RETRY: Duration = Duration::from_secs(30);
+/// How many requests are taken at once; each Report is looked at once for all of its own.
+const BATCH: usize = 10_000;
+
+/// Namespace and name of a Report. It need not exist: the runs of a deleted one are finished and counted like any other's.
+type Key = (String, String);
 
 #[derive(Debug, thiserror::Error)]
 #[error("could not delete run {namespace}/{name}")]
@@ -28,31 +36,57 @@ struct RetentionError {
     source: kube::Error,
 }
 
-/// Runs until shutdown.
+/// Runs until shutdown. Not by `drive`: that looks only at objects that exist, and a Report that was deleted, or that a
+/// Schedule names and nobody ever made, may have many runs.
 pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
-    let (asked, requests) = queue::<Report>();
+    let (asked, mut requests) = mpsc::unbounded_channel::<Key>();
     let of_report = asked.clone();
-    ctx.stores.reports.on_change(move |report| of_report.add(report));
+    // Closed only at shutdown.
+    ctx.stores.reports.on_change(move |report| {
+        let _ = of_report.send((report.namespace().unwrap_or_default(), report.name_any()));
+    });
     ctx.stores.runs.on_change(move |run| {
-        if let Some(namespace) = run.namespace()
-            && is_over(run)
-        {
-            asked.add_named(&namespace, &run.spec.report_ref);
+        if is_over(run) {
+            let _ = asked.send((run.namespace().unwrap_or_default(), run.spec.report_ref.clone()));
         }
     });
-    let cache = ctx.stores.reports.clone();
-    drive("retention", ctx, &cache, requests, CONCURRENCY, reconcile, shutdown).await;
+    let mut batch = Vec::new();
+    let mut failed = BTreeSet::new();
+    let mut again = tokio::time::interval(RETRY);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = requests.recv_many(&mut batch, BATCH) => {}
+            _ = again.tick() => batch.extend(take(&mut failed)),
+        }
+        for key in take(&mut batch).into_iter().collect::<BTreeSet<Key>>() {
+            let start = Instant::now();
+            let result = tidy(&ctx, &key.0, &key.1).await;
+            ctx.metrics
+                .reconciled("retention", if result.is_ok() { "Ok" } else { "Error" }, start.elapsed());
+            if let Err(error) = result {
+                tracing::warn!(
+                    report = key.1,
+                    report.namespace = key.0,
+                    error = crate::telemetry::chain(&error),
+                    "could not delete the old runs of {}/{}",
+                    key.0,
+                    key.1
+                );
+                failed.insert(key);
+            }
+        }
+    }
 }
 
-async fn reconcile(report: Arc<Report>, ctx: Arc<Context>) -> Result<Action, RetentionError> {
-    let namespace = report.namespace().unwrap_or_default();
-    let name = report.name_any();
+/// Deletes the runs of one Report that are too many.
+async fn tidy(ctx: &Context, namespace: &str, name: &str) -> Result<(), RetentionError> {
     let runs = ctx
         .stores
         .runs
-        .in_namespace(&namespace, |run| run.spec.report_ref == name && run.metadata.deletion_timestamp.is_none());
-    let keep = report.spec.retention.as_ref().and_then(|r| r.runs).map_or(RUNS, |n| n as usize);
-    let api = Api::<ReportRun>::namespaced(ctx.client.clone(), &namespace);
+        .in_namespace(namespace, |run| run.spec.report_ref == name && run.metadata.deletion_timestamp.is_none());
+    let report = ctx.stores.reports.get(namespace, name);
+    let keep = report.and_then(|r| r.spec.retention.as_ref()?.runs).map_or(RUNS, |n| n as usize);
     for run in superfluous(&runs, keep) {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
@@ -61,8 +95,8 @@ async fn reconcile(report: Arc<Report>, ctx: Arc<Context>) -> Result<Action, Ret
             }),
             ..DeleteParams::background()
         };
-        match api.delete(&run.name_any(), &params).await {
-            Ok(_) => tracing::info!(
+        match read::delete::<ReportRun>(&ctx.client, namespace, &run.name_any(), &params).await {
+            Ok(()) => tracing::info!(
                 run.name = run.name_any(),
                 run.namespace = namespace,
                 report = name,
@@ -72,14 +106,14 @@ async fn reconcile(report: Arc<Report>, ctx: Arc<Context>) -> Result<Action, Ret
             Err(kube::Error::Api(answer)) if answer.code == 404 => {}
             Err(source) => {
                 return Err(RetentionError {
-                    namespace,
+                    namespace: namespace.to_owned(),
                     name: run.name_any(),
                     source,
                 });
             }
         }
     }
-    Ok(Action::await_change())
+    Ok(())
 }
 
 fn is_over(run: &ReportRun) -> bool {

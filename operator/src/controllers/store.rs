@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openreg_crds::Store;
+use jiff::Timestamp;
 use openreg_crds::common::reference::{Network, SecretRef};
+use openreg_crds::{ReportRun, ReportVersion, Store};
 use openreg_parts::error::Problem;
 use openreg_parts::store::StoreOptions;
 use openreg_plan::probe::ProbeTarget;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{self, CHECK_INTERVAL, Endpoint};
+use super::endpoint::{self, CHECK_INTERVAL, Endpoint, good_run};
 use crate::context::Context;
 use crate::labels;
 
@@ -63,5 +64,9 @@ impl Endpoint for Store {
 
     fn interval(&self) -> Duration {
         CHECK_INTERVAL
+    }
+
+    fn proved(&self, run: &ReportRun, _: &[Arc<ReportVersion>]) -> Option<Timestamp> {
+        good_run::sealed(run)
     }
 }

@@ -43,7 +43,7 @@ async fn reconcile(tenant: Arc<Namespace>, ctx: Arc<Context>) -> Result<Action, 
     let policy = network_policy::default_deny(&namespace);
     let again = ctx
         .policies
-        .apply(&ctx.client, &ctx.config.manager, policy)
+        .apply(&ctx.client, &ctx.config.manager, &tenant.uid().unwrap_or_default(), policy)
         .await
         .map_err(|source| TenantError { namespace, source })?;
     Ok(Action::requeue(

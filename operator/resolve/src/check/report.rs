@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use openreg_crds::report::{Dataset, Execution, ParameterType, ReportSpec, Validation};
 use openreg_parts::error::{Problem, under};
 use openreg_parts::rule::Verdict;
+use openreg_parts::rule::pattern::{anchored, not_a_regex};
 use openreg_parts::source::{ColumnType, placeholder_names};
 use openreg_parts::template::{self, Context};
 use openreg_parts::transform::mapping::FieldSource;
@@ -73,17 +74,8 @@ fn declared(spec: &ReportSpec, problems: &mut Vec<Problem>) {
         if let Some(pattern) = &p.pattern {
             if p.type_ != ParameterType::String {
                 problems.push(Problem::new(at("pattern"), "is for type String only: remove it"));
-            } else if let Err(e) = parameters::anchored(pattern) {
-                let reason = e.to_string();
-                let last = reason
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim()
-                    .trim_start_matches("error: ")
-                    .trim_end_matches('.')
-                    .to_owned();
-                problems.push(Problem::new(at("pattern"), format!("is not a regular expression: {last}")));
+            } else if let Err(e) = anchored(pattern) {
+                problems.push(Problem::new(at("pattern"), not_a_regex(&e)));
             }
         }
         if let Some(value) = &p.value {
@@ -95,7 +87,7 @@ fn declared(spec: &ReportSpec, problems: &mut Vec<Problem>) {
             }
             // A pattern that is wrong itself has its own problem.
             if let Some(message) = parameters::wrong(p, value)
-                && p.pattern.as_deref().is_none_or(|pattern| parameters::anchored(pattern).is_ok())
+                && p.pattern.as_deref().is_none_or(|pattern| anchored(pattern).is_ok())
             {
                 problems.push(Problem::new(at("value"), message));
             }

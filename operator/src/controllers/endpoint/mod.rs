@@ -3,6 +3,7 @@
 //! reconcile: judge the spec → apply the policy → take one step of the probe → write the status. Each step may be repeated
 //! without harm. What differs between the kinds is the trait [`Endpoint`].
 
+pub mod good_run;
 pub mod network_policy;
 pub mod probe;
 
@@ -22,6 +23,7 @@ use kube::{Api, Resource, ResourceExt};
 use openreg_crds::common::condition::{self, ConditionStatus};
 use openreg_crds::common::reference::{Network, SecretRef};
 use openreg_crds::common::status::EndpointStatus;
+use openreg_crds::{ReportRun, ReportVersion};
 use openreg_parts::error::Problem;
 use openreg_plan::probe::ProbeTarget;
 use serde::Serialize;
@@ -35,6 +37,7 @@ use super::run::startup;
 use super::{Queue, drive, queue};
 use crate::context::Context;
 use crate::labels;
+use crate::read;
 use crate::stores::Cache;
 
 /// How many endpoints of a kind are looked at in one moment.
@@ -76,6 +79,8 @@ pub trait Endpoint:
     fn credentials(&self) -> Option<&SecretRef>;
     /// How often it is probed.
     fn interval(&self) -> Duration;
+    /// When the run proved that the endpoint works, if it did.
+    fn proved(&self, run: &ReportRun, versions: &[Arc<ReportVersion>]) -> Option<Timestamp>;
 }
 
 /// What could not be done.
@@ -159,7 +164,7 @@ async fn reconcile<K: Endpoint>(object: Arc<K>, ctx: Arc<Context>) -> Result<Act
     let mut next: Option<Timestamp> = None;
     let mut done_with: Option<String> = None;
     if let Some(tenant) = tenant.filter(|_| problems.is_empty()) {
-        let again = apply_policy(&*object, &ctx).await?;
+        let again = apply_policy(&*object, &ctx, &tenant).await?;
         match probe_step(&*object, &ctx, &namespace, &name, &tenant, &status, now).await? {
             Progress::Later(at) => next = Some(at),
             Progress::Found(job, found) => {
@@ -229,7 +234,7 @@ fn record(status: &mut EndpointStatus, job: &str, found: &Found, generation: Opt
 }
 
 /// The policy of the endpoint, applied if need be; when to look again.
-async fn apply_policy<K: Endpoint>(object: &K, ctx: &Context) -> Result<Option<Timestamp>, EndpointError> {
+async fn apply_policy<K: Endpoint>(object: &K, ctx: &Context, tenant: &str) -> Result<Option<Timestamp>, EndpointError> {
     let Some((_, port)) = object.address() else { return Ok(None) };
     let namespace = object.namespace().unwrap_or_default();
     let policy = network_policy::opening(&Opening {
@@ -242,7 +247,7 @@ async fn apply_policy<K: Endpoint>(object: &K, ctx: &Context) -> Result<Option<T
         blocked: &ctx.config.blocked_cidrs,
     });
     ctx.policies
-        .apply(&ctx.client, &ctx.config.manager, policy)
+        .apply(&ctx.client, &ctx.config.manager, tenant, policy)
         .await
         .map(Some)
         .map_err(api(format!("apply the network policy of {} {namespace}/{}", K::KIND, object.name_any())))
@@ -281,12 +286,21 @@ async fn probe_step<K: Endpoint>(
     jobs.sort_by_key(|(job, _)| job.name_any());
     let generation = object.meta().generation.unwrap_or_default();
     let uid = object.uid().unwrap_or_default();
+    let good_run = |since: Timestamp| {
+        let runs = ctx
+            .stores
+            .runs
+            .in_namespace(namespace, |run| run.metadata.creation_timestamp.as_ref().is_some_and(|t| t.0 > since));
+        let versions = ctx.stores.versions.in_namespace(namespace, |_| !runs.is_empty());
+        runs.iter().filter_map(|run| object.proved(run, &versions)).max()
+    };
     let seen = Seen {
         uid: &uid,
         generation,
         status,
         interval: object.interval(),
         jobs: &jobs,
+        good_run: &good_run,
         now,
     };
     match probe::decide(&seen) {
@@ -375,11 +389,11 @@ async fn start(ctx: &Context, namespace: &str, config_map: &ConfigMap, job: &Job
         // Left by a start that was cut short; perhaps by another version of the operator.
         let there = config_maps.get(&config_map.name_any()).await.map_err(api(what()))?;
         if there.data != config_map.data {
-            delete(&config_maps, &config_map.name_any()).await.map_err(api(what()))?;
+            delete::<ConfigMap>(ctx, namespace, &config_map.name_any()).await.map_err(api(what()))?;
             return Err(api(what())(error));
         }
     }
-    match Api::<Job>::namespaced(ctx.client.clone(), namespace).create(&params, job).await {
+    match read::create_job(&ctx.client, job).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(answer)) if answer.code == 409 => Ok(()),
         Err(error) => Err(api(format!("make probe {namespace}/{}", job.name_any()))(error)),
@@ -389,15 +403,13 @@ async fn start(ctx: &Context, namespace: &str, config_map: &ConfigMap, job: &Job
 /// Removes a probe's Job with its pod, then its plan.
 async fn remove(ctx: &Context, namespace: &str, job: &str) -> Result<(), EndpointError> {
     let what = || format!("remove probe {namespace}/{job}");
-    delete(&Api::<Job>::namespaced(ctx.client.clone(), namespace), job).await.map_err(api(what()))?;
-    delete(&Api::<ConfigMap>::namespaced(ctx.client.clone(), namespace), job)
-        .await
-        .map_err(api(what()))
+    delete::<Job>(ctx, namespace, job).await.map_err(api(what()))?;
+    delete::<ConfigMap>(ctx, namespace, job).await.map_err(api(what()))
 }
 
-async fn delete<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned>(api: &Api<K>, name: &str) -> kube::Result<()> {
-    match api.delete(name, &DeleteParams::background()).await {
-        Ok(_) => Ok(()),
+async fn delete<K: Resource<DynamicType = ()>>(ctx: &Context, namespace: &str, name: &str) -> kube::Result<()> {
+    match read::delete::<K>(&ctx.client, namespace, name, &DeleteParams::background()).await {
+        Ok(()) => Ok(()),
         Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
         Err(error) => Err(error),
     }

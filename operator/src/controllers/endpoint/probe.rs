@@ -18,7 +18,7 @@ use openreg_plan::plan::{MOUNT_PATH, SecretMount};
 use openreg_plan::probe::{ProbePlan, ProbeTarget};
 use openreg_plan::report::{Outcome, RunReport};
 
-use crate::controllers::conditions::REACHABLE;
+use crate::controllers::conditions::{REACHABLE, word};
 use crate::controllers::run::outcome::{finished, has_started, terminated};
 use crate::labels;
 use crate::pod::{RunnerJob, SecretVolume};
@@ -49,6 +49,9 @@ pub struct Seen<'a> {
     pub interval: Duration,
     /// Its probe Jobs with their pods.
     pub jobs: &'a [(Job, Vec<Pod>)],
+    /// When the last good run through the endpoint ended, of those made after the given moment. Asked only when a probe is
+    /// due: it looks at every run of the namespace.
+    pub good_run: &'a (dyn Fn(Timestamp) -> Option<Timestamp> + Sync),
     /// The clock.
     pub now: Timestamp,
 }
@@ -85,7 +88,8 @@ pub enum Step {
 pub fn decide(seen: &Seen<'_>) -> Step {
     let reachable = condition::find(&seen.status.conditions, REACHABLE);
     let judged = reachable.is_some_and(|c| c.observed_generation == Some(seen.generation));
-    if let Some((job, pods)) = seen.jobs.first() {
+    // One made for an endpoint of that name that was deleted since says nothing about this one: it goes with its owner.
+    if let Some((job, pods)) = seen.jobs.iter().find(|(job, _)| is_owned(job, seen.uid)) {
         let name = job.metadata.name.clone().unwrap_or_default();
         let generation = job.metadata.annotations.as_ref().and_then(|a| a.get(GENERATION));
         let known = judged && seen.status.probe_job.as_deref() == Some(&name);
@@ -108,17 +112,25 @@ pub fn decide(seen: &Seen<'_>) -> Step {
         };
     }
     let due = match (&seen.status.last_probe_time, judged) {
-        (Some(last), true) => {
-            let failing = reachable.filter(|c| c.status != ConditionStatus::True);
-            let interval = failing.map_or(seen.interval, |c| {
-                let since = Duration::try_from(last.0.duration_since(c.last_transition_time.0)).unwrap_or_default();
-                since.clamp(RETRY.0, RETRY.1).min(seen.interval)
-            });
-            later(last.0, pause(seen.uid, interval))
-        }
+        (Some(last), true) => match reachable.filter(|c| c.status != ConditionStatus::True) {
+            Some(failing) => {
+                let since = Duration::try_from(last.0.duration_since(failing.last_transition_time.0)).unwrap_or_default();
+                later(last.0, pause(seen.uid, since.clamp(RETRY.0, RETRY.1).min(seen.interval)))
+            }
+            None => {
+                let due = later(last.0, pause(seen.uid, seen.interval));
+                // A run that went through it since is a better check than a probe.
+                let proved = if seen.now >= due { (seen.good_run)(last.0) } else { None };
+                proved.map_or(due, |at| due.max(later(at, pause(seen.uid, seen.interval))))
+            }
+        },
         _ => seen.now,
     };
     if seen.now >= due { Step::Start(seen.uid.to_owned()) } else { Step::Wait(due) }
+}
+
+fn is_owned(job: &Job, uid: &str) -> bool {
+    job.metadata.owner_references.iter().flatten().any(|o| o.uid == uid)
 }
 
 /// The interval and up to a tenth of it, always the same for one endpoint: a thousand connectors made by one `apply` must
@@ -195,7 +207,7 @@ fn found(job: &Job, pods: &[Pod], now: Timestamp) -> Option<Found> {
             };
             Found {
                 status: ConditionStatus::False,
-                reason: failure.code,
+                reason: word(&failure.code),
                 message,
                 at,
             }

@@ -30,7 +30,7 @@ fn status(generation: i64, state: ConditionStatus, last: &str, job: &str) -> End
 
 fn job(generation: i64, created: &str, ended: Option<(&str, &str)>) -> Job {
     let mut value = json!({
-        "metadata": {"name": "connector-trades-probe-1", "creationTimestamp": created, "annotations": {"openreg.io/generation": generation.to_string()}},
+        "metadata": {"name": "connector-trades-probe-1", "creationTimestamp": created, "ownerReferences": [{"apiVersion": "v", "kind": "k", "name": "n", "uid": "u"}], "annotations": {"openreg.io/generation": generation.to_string()}},
         "status": {}
     });
     if let Some((type_, reason)) = ended {
@@ -48,14 +48,68 @@ fn ended(message: &str) -> Pod {
 }
 
 fn step(status: &EndpointStatus, jobs: &[(Job, Vec<Pod>)], now: &str) -> Step {
+    step_after(status, jobs, now, None)
+}
+
+/// The same after a run that was made and ended at that moment.
+fn step_after(status: &EndpointStatus, jobs: &[(Job, Vec<Pod>)], now: &str, good_run: Option<&str>) -> Step {
     decide(&Seen {
         uid: "u",
         generation: 2,
         status,
         interval: Duration::from_secs(6 * 3600),
         jobs,
+        good_run: &|since| good_run.map(at).filter(|t| *t > since),
         now: at(now),
     })
+}
+
+#[test]
+fn probe_is_skipped_after_a_recent_good_run() {
+    let start = Step::Start("u".to_owned());
+    let probed = |state| status(2, state, "2026-03-02T01:00:00Z", "old");
+    let good = probed(ConditionStatus::True);
+    assert_eq!(step_after(&good, &[], NOW, None), start, "11 h after a probe, every 6 h");
+    assert!(
+        matches!(step_after(&good, &[], NOW, Some("2026-03-02T11:00:00Z")), Step::Wait(t) if t >= at("2026-03-02T17:00:00Z") && t < at("2026-03-02T17:36:01Z")),
+        "a run went through it an hour ago"
+    );
+    assert_eq!(step_after(&good, &[], NOW, Some("2026-03-02T05:00:00Z")), start, "that run is too old itself");
+    assert_eq!(
+        step_after(&good, &[], NOW, Some("2026-03-02T00:30:00Z")),
+        start,
+        "the probe is newer than that run"
+    );
+    assert_eq!(
+        step_after(&probed(ConditionStatus::False), &[], NOW, Some("2026-03-02T11:00:00Z")),
+        start,
+        "it is not reachable"
+    );
+    assert_eq!(
+        step_after(
+            &status(1, ConditionStatus::True, "2026-03-02T01:00:00Z", "old"),
+            &[],
+            NOW,
+            Some("2026-03-02T11:00:00Z")
+        ),
+        start,
+        "the spec changed"
+    );
+}
+
+#[test]
+fn job_of_a_deleted_endpoint_of_that_name_proves_nothing() {
+    let report = r#"{"version":1,"outcome":"Reachable","usage":{"durationMs":1,"vmHwmBytes":1,"cgroupPeakBytes":1}}"#;
+    let mut left = job(2, NOW, Some(("Complete", "")));
+    assert!(matches!(
+        step(&EndpointStatus::default(), &[(left.clone(), vec![ended(report)])], NOW),
+        Step::Conclude(..)
+    ));
+    left.metadata.owner_references.as_mut().unwrap()[0].uid = "deleted".to_owned();
+    assert_eq!(
+        step(&EndpointStatus::default(), &[(left, vec![ended(report)])], NOW),
+        Step::Start("u".to_owned())
+    );
 }
 
 #[test]
@@ -172,6 +226,7 @@ fn objects_fit_at_the_longest_names() {
         status: &EndpointStatus::default(),
         interval: TIMEOUT,
         jobs: &[],
+        good_run: &|_| None,
         now: at(NOW),
     };
     let job = job_name("destination", &name, &seen);

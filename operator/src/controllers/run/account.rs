@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use openreg_crds::ReportRunStatus;
 use openreg_crds::common::condition::ConditionStatus;
 use openreg_crds::report_run::{Attempt, Counts, DeliveryState, DeliveryStatus, ManifestRef, Phase, RunFailure, RunUsage};
-use openreg_plan::report::{Outcome, RunReport};
+use openreg_plan::report::RunReport;
 
 use super::facts::{Facts, Work};
 use super::outcome::{End, Verdict};
@@ -13,6 +13,8 @@ use super::status::{DATA_REJECTED, NOTHING_TO_REPORT, delivered, goes_on, set, w
 
 /// The most pods that are remembered; as many as the schema allows.
 const MAX_ENDED_PODS: usize = 40;
+/// The most characters of a path at the receiver, as the schema has it.
+const MAX_REMOTE: usize = 1024;
 
 /// The status once the end of a Job is accounted for; what may start next is in `next_at`.
 pub fn account(facts: &Facts, work: Work, end: &End) -> ReportRunStatus {
@@ -43,7 +45,8 @@ fn account_generate(facts: &Facts, status: &mut ReportRunStatus, end: &End) {
                 bytes: int(t.bytes),
             });
         }
-        if report.outcome != Outcome::Failed {
+        // Only what sealed it names it: with a manifest in its status a run is past generating.
+        if matches!(end.verdict, Verdict::Generated | Verdict::Empty | Verdict::Blocked) {
             status.manifest = report.manifest.as_ref().map(|m| ManifestRef {
                 key: m.key.clone(),
                 sha256: m.sha256.to_string(),
@@ -132,7 +135,8 @@ fn account_deliver(facts: &Facts, status: &mut ReportRunStatus, index: usize, en
         delivery.begun = Some(true);
     }
     if let Some(d) = said {
-        delivery.remote = d.remote.clone().or(delivery.remote.take());
+        let remote = d.remote.as_ref().map(|text| text.chars().take(MAX_REMOTE).collect());
+        delivery.remote = remote.or(delivery.remote.take());
         delivery.receipt_sha256 = d.receipt_sha256.as_ref().map(ToString::to_string).or(delivery.receipt_sha256.take());
     }
     // Some files lie there and others do not: only a person can say whether that counts.

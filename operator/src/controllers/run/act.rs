@@ -38,6 +38,11 @@ pub async fn act<C: Cluster>(cluster: &C, memory: &Memory, facts: &Facts, step: 
             memory.forget(&facts.run.uid().unwrap_or_default());
             Ok(Acted::Sleep(None))
         }
+        Step::RemovePlan { uid } => {
+            cluster.delete_config_map(&namespace, &build::plan::name(&facts.run.name_any()), uid).await?;
+            memory.keep_plan(&facts.run.uid().unwrap_or_default(), None, facts.now);
+            Ok(Acted::Again(Arc::clone(&facts.run)))
+        }
         Step::Wait { wake, .. } => {
             let status = status::after(facts, step, None);
             if same(&status, &facts.status) {
@@ -70,22 +75,23 @@ async fn write_plan<C: Cluster>(cluster: &C, memory: &Memory, facts: &Facts, ste
     let run = hold(cluster, &facts.run).await?;
     let wanted = build::plan::config_map(&run, prepared);
     let (namespace, name) = (run.namespace().unwrap_or_default(), wanted.name_any());
-    match cluster.create_config_map(&wanted).await {
-        Ok(_) => {}
+    let made = match cluster.create_config_map(&wanted).await {
+        Ok(made) => made,
         Err(ClusterError::Refused { object, message }) => return Ok(Acted::SetBack(Setback::Refused { object, message })),
         Err(ClusterError::Exists(object)) => match cluster.get_config_map(&namespace, &name).await? {
             Some(found) if !build::is_ours(&found, &run) => return Ok(Acted::SetBack(Setback::Foreign { object })),
-            Some(found) if found.data == wanted.data && found.immutable == Some(true) => {}
+            Some(found) if found.data == wanted.data && found.immutable == Some(true) => found,
             // Ours, from before a crash, and what it was made of has changed since. No Job has seen it: no status names it.
             Some(found) => {
                 cluster.delete_config_map(&namespace, &name, &found.uid().unwrap_or_default()).await?;
-                cluster.create_config_map(&wanted).await?;
+                cluster.create_config_map(&wanted).await?
             }
             None => return Err(ClusterError::Conflict(object, None)),
         },
         Err(other) => return Err(other),
-    }
+    };
     let run = write(cluster, &run, status::after(facts, step, None)).await?;
+    memory.keep_plan(&run.uid().unwrap_or_default(), made.uid(), facts.now);
     memory.keep_launch(&run.uid().unwrap_or_default(), Arc::new(prepared.launch.clone()), facts.now);
     memory.keep_run(Arc::clone(&run), facts.now);
     Ok(Acted::Again(run))

@@ -9,6 +9,8 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Precon
 use kube::{Api, Client, ResourceExt};
 use openreg_crds::{RECORDED_FINALIZER, ReportRun};
 
+use crate::read::{self, ReadJob, ReadPod};
+
 /// Why a call did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
@@ -77,7 +79,7 @@ fn meaning(object: String, error: kube::Error) -> ClusterError {
         kube::Error::Api(status) if status.is_already_exists() => ClusterError::Exists(object),
         kube::Error::Api(status) if status.is_conflict() => ClusterError::Conflict(object, Some(kube::Error::Api(status))),
         kube::Error::Api(status) if status.is_not_found() => ClusterError::NotFound(object),
-        kube::Error::Api(status) if status.code == 403 || status.code == 422 => ClusterError::Refused {
+        kube::Error::Api(status) if is_refusal(status.code) => ClusterError::Refused {
             object,
             message: status.message.clone(),
         },
@@ -86,6 +88,12 @@ fn meaning(object: String, error: kube::Error) -> ClusterError {
             source: Box::new(other),
         },
     }
+}
+
+/// Whether an answer means that the same request will be refused again until somebody does something. An admission webhook
+/// that gives no code of its own refuses with 400.
+fn is_refusal(code: u16) -> bool {
+    matches!(code, 400 | 403 | 413 | 422)
 }
 
 fn gone_is_fine(answer: Answer<()>) -> Answer<()> {
@@ -123,38 +131,37 @@ impl Cluster for Kube {
     }
 
     async fn delete_config_map(&self, namespace: &str, name: &str, uid: &str) -> Answer<()> {
-        let answer = Api::<ConfigMap>::namespaced(self.0.clone(), namespace).delete(name, &that_one(uid)).await;
-        gone_is_fine(answer.map(|_| ()).map_err(|e| meaning(format!("ConfigMap {name}"), e)))
+        let answer = read::delete::<ConfigMap>(&self.0, namespace, name, &that_one(uid)).await;
+        gone_is_fine(answer.map_err(|e| meaning(format!("ConfigMap {name}"), e)))
     }
 
     async fn create_job(&self, object: &Job) -> Answer<Job> {
-        let api = Api::<Job>::namespaced(self.0.clone(), &object.namespace().unwrap_or_default());
-        api.create(&PostParams::default(), object)
+        read::create_job(&self.0, object)
             .await
             .map_err(|e| meaning(format!("Job {}", object.name_any()), e))
     }
 
     async fn get_job(&self, namespace: &str, name: &str) -> Answer<Option<Job>> {
-        Api::<Job>::namespaced(self.0.clone(), namespace)
-            .get_opt(name)
-            .await
-            .map_err(|e| meaning(format!("Job {name}"), e))
+        let answer = Api::<ReadJob>::namespaced(self.0.clone(), namespace).get_opt(name).await;
+        answer.map(|found| found.map(Job::from)).map_err(|e| meaning(format!("Job {name}"), e))
     }
 
     async fn delete_job(&self, namespace: &str, name: &str, uid: &str) -> Answer<()> {
-        let answer = Api::<Job>::namespaced(self.0.clone(), namespace).delete(name, &that_one(uid)).await;
-        gone_is_fine(answer.map(|_| ()).map_err(|e| meaning(format!("Job {name}"), e)))
+        let answer = read::delete::<Job>(&self.0, namespace, name, &that_one(uid)).await;
+        gone_is_fine(answer.map_err(|e| meaning(format!("Job {name}"), e)))
     }
 
     async fn delete_pod(&self, namespace: &str, name: &str, uid: &str) -> Answer<()> {
-        let answer = Api::<Pod>::namespaced(self.0.clone(), namespace).delete(name, &that_one(uid)).await;
-        gone_is_fine(answer.map(|_| ()).map_err(|e| meaning(format!("Pod {name}"), e)))
+        let answer = read::delete::<Pod>(&self.0, namespace, name, &that_one(uid)).await;
+        gone_is_fine(answer.map_err(|e| meaning(format!("Pod {name}"), e)))
     }
 
     async fn list_pods(&self, namespace: &str, job_uid: &str) -> Answer<Vec<Pod>> {
         let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={job_uid}"));
-        let answer = Api::<Pod>::namespaced(self.0.clone(), namespace).list(&params).await;
-        answer.map(|list| list.items).map_err(|e| meaning(format!("the pods of Job {job_uid}"), e))
+        let answer = Api::<ReadPod>::namespaced(self.0.clone(), namespace).list(&params).await;
+        answer
+            .map(|list| list.items.into_iter().map(Pod::from).collect())
+            .map_err(|e| meaning(format!("the pods of Job {job_uid}"), e))
     }
 
     async fn list_events(&self, namespace: &str, uid: &str) -> Answer<Vec<Event>> {
@@ -179,5 +186,21 @@ impl Cluster for Kube {
         api.replace_status(&run.name_any(), &PostParams::default(), run)
             .await
             .map_err(|e| meaning(format!("ReportRun {}", run.name_any()), e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_refusal;
+
+    #[test]
+    fn refusal_is_told_from_what_heals_by_itself() {
+        for code in [400, 403, 413, 422] {
+            assert!(is_refusal(code), "{code}");
+        }
+        // A token that is renewed, a limit on requests, a server that starts.
+        for code in [401, 404, 408, 409, 410, 429, 500, 502, 503, 504] {
+            assert!(!is_refusal(code), "{code}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::account::account;
 use super::ending::{concluded, stop};
 use super::facts::{Facts, Plan, Setback, Work, is_condemned, is_open, works};
 use super::launch::Launch;
-use super::observe::{Seen, after, observe, own_job, why_not_started};
+use super::observe::{Seen, after, is_alive, not_ending, observe, own_job, why_not_started};
 use super::outcome::{End, failure};
 use super::planning::{self, Planned};
 
@@ -19,7 +19,7 @@ use super::planning::{self, Planned};
 pub const RESOLVE_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
 /// How long after an unclear look the next one is taken; watches normally bring the news earlier.
 const LOOK_AGAIN: u64 = 2;
-/// The same while a pod is ending: its grace period is 30 s.
+/// The same while a pod is ending: its grace period is 30 or 90 s, and after the loss of a node it may take hours.
 pub const STOPPING_LOOK: u64 = 10;
 
 /// What is to be done next.
@@ -27,6 +27,11 @@ pub const STOPPING_LOOK: u64 = 10;
 pub enum Step {
     /// The run is complete.
     Rest,
+    /// The run is complete and its history is stored: remove its plan, of which the digest stays in the status.
+    RemovePlan {
+        /// UID of the ConfigMap.
+        uid: String,
+    },
     /// Nothing, until something changes or the moment comes.
     Wait {
         /// What the run's status says meanwhile.
@@ -114,7 +119,7 @@ pub struct Note {
 /// What is to be done next.
 pub fn decide(facts: &Facts) -> Step {
     if condition::is_true(&facts.status.conditions, "Complete") {
-        return Step::Rest;
+        return facts.spent_plan.clone().map_or(Step::Rest, |uid| Step::RemovePlan { uid });
     }
     if let Some(step) = ended(facts).or_else(|| unrecorded(facts)) {
         return step;
@@ -274,7 +279,10 @@ fn generate(facts: &Facts, _launch: &Launch) -> Step {
         };
     };
     if is_open(attempt) {
-        return watch(facts, Work::Generate).unwrap_or_else(|wake| Step::Wait { note: None, wake });
+        return watch(facts, Work::Generate).unwrap_or_else(|wake| Step::Wait {
+            note: not_ending(facts, attempt),
+            wake,
+        });
     }
     match &attempt.next_at {
         None => Step::Finish {
@@ -295,11 +303,12 @@ fn deliver(facts: &Facts, launch: &Launch) -> Step {
     let mut note = None;
     for (index, delivery) in facts.status.deliveries.iter().enumerate().filter(|(_, d)| d.finished_at.is_none()) {
         let work = Work::Deliver(index);
-        if delivery.attempt.as_ref().is_some_and(is_open) {
+        if let Some(attempt) = delivery.attempt.as_ref().filter(|a| is_open(a)) {
             match watch(facts, work) {
                 Ok(step) => return step,
                 Err(wake) => wakes.extend(wake),
             }
+            note = note.or_else(|| not_ending(facts, attempt));
             continue;
         }
         if let Some(at) = delivery.attempt.as_ref().and_then(|a| a.next_at.as_ref()).filter(|at| facts.now < at.0) {
@@ -336,7 +345,9 @@ fn deliver(facts: &Facts, launch: &Launch) -> Step {
     }
     if let Some(note) = note.as_ref().filter(|n| n.reason == "Waiting") {
         let deadline = plus(last_progress(facts), RESOLVE_DEADLINE);
-        if wakes.is_empty() && facts.now >= deadline {
+        if facts.now < deadline {
+            wakes.push(deadline);
+        } else if wakes.is_empty() {
             return stop(
                 facts,
                 Some(failure(
@@ -348,7 +359,7 @@ fn deliver(facts: &Facts, launch: &Launch) -> Step {
                 )),
             );
         }
-        wakes.push(deadline);
+        // Else another delivery is still under way: what it brings is the next look, and not a moment that is past.
     }
     Step::Wait {
         note,
@@ -378,6 +389,7 @@ fn watch(facts: &Facts, work: Work) -> Result<Step, Option<Timestamp>> {
         Seen::Running => Err(facts
             .stage(work)
             .map(|s| after(facts.now, s.timeout_seconds + super::build::job::BACKSTOP_SECONDS))),
+        Seen::Ending if is_alive(facts, attempt) => Err(Some(after(facts.now, STOPPING_LOOK))),
         Seen::Ending | Seen::Over(_) => Err(Some(after(facts.now, LOOK_AGAIN))),
     }
 }

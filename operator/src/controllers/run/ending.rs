@@ -7,18 +7,19 @@ use openreg_crds::report_run::{DeliveryState, RunFailure, RunOutcome};
 
 use super::decide::{STOPPING_LOOK, Step, Target};
 use super::facts::{Facts, is_open, works};
-use super::observe::{after, own_job};
+use super::observe::{after, not_ending, own_job};
 use super::outcome::{finished, is_over};
 use super::status;
 
 /// Somebody wants the run stopped, or it cannot go on: stop every Job, see their ends, then tell the truth.
 pub fn stop(facts: &Facts, why: Option<RunFailure>) -> Step {
-    let mut waiting = false;
+    let (mut waiting, mut note) = (false, None);
     for work in works(&facts.status) {
         let Some(attempt) = work.attempt(&facts.status).filter(|a| is_open(a)) else {
             continue;
         };
         waiting = true;
+        note = note.or_else(|| not_ending(facts, attempt));
         let uid = attempt.job_uid.as_deref().unwrap_or_default();
         let alive: Vec<_> = facts.pods_of(uid).iter().filter(|p| !p.gone && !is_over(&p.pod)).collect();
         if let Some(pod) = alive.iter().find(|p| p.pod.metadata.deletion_timestamp.is_none()) {
@@ -39,7 +40,7 @@ pub fn stop(facts: &Facts, why: Option<RunFailure>) -> Step {
     }
     if waiting {
         return Step::Wait {
-            note: None,
+            note,
             wake: Some(after(facts.now, STOPPING_LOOK)),
         };
     }
@@ -83,6 +84,10 @@ pub fn concluded(facts: &Facts, status: &ReportRunStatus) -> Option<RunOutcome> 
         return Some(RunOutcome::Generated);
     }
     let deliveries = &status.deliveries;
+    // Nothing was begun although the plan names destinations: that must never pass for delivered.
+    if deliveries.is_empty() {
+        return Some(RunOutcome::Failed);
+    }
     if deliveries.iter().any(|d| d.finished_at.is_none()) {
         return None;
     }

@@ -46,6 +46,8 @@ pub struct Facts {
     pub confirmed: BTreeSet<String>,
     /// Events about what does not start, by the UID of the Job.
     pub events: BTreeMap<String, Vec<Event>>,
+    /// UID of the ConfigMap of the plan, when the run is complete and recorded and its plan may still be there.
+    pub spent_plan: Option<String>,
     /// What the API server just answered to the last step.
     pub setback: Option<Setback>,
 }

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
+use openreg_crds::common::condition::{self, ConditionStatus};
 use openreg_crds::report_run::{Attempt, ReportRunStatus};
 use openreg_crds::{ReportRun, STORE_NAME};
 
@@ -21,6 +22,9 @@ use super::outcome::{has_started, is_over, is_settled};
 use super::references;
 use super::startup;
 use super::view::View;
+
+/// How long after a run was recorded its plan is still looked for; every restart of the operator is over by then.
+const RECENTLY: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where facts come from.
 pub struct Sources<'a, V, C> {
@@ -53,10 +57,12 @@ pub async fn gather<V: View, C: Cluster>(from: &Sources<'_, V, C>, run: Arc<Repo
         pods: BTreeMap::new(),
         confirmed: BTreeSet::new(),
         events: BTreeMap::new(),
+        spent_plan: None,
         setback,
         run,
     };
-    if openreg_crds::common::condition::is_true(&facts.status.conditions, "Complete") {
+    if condition::is_true(&facts.status.conditions, "Complete") {
+        facts.spent_plan = spent_plan(from, &namespace, &facts).await?;
         return Ok(facts);
     }
     match facts.status.plan_sha256.clone() {
@@ -103,14 +109,37 @@ async fn written<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str,
         return Ok(Plan::Written(launch));
     }
     let found = from.cluster.get_config_map(namespace, &build::plan::name(&run.name_any())).await?;
-    Ok(match found.and_then(|c| build::plan::read(&c, run, sha256)) {
-        Some(launch) => {
+    let read = found.and_then(|c| Some((c.uid(), build::plan::read(&c, run, sha256)?)));
+    Ok(match read {
+        Some((config_map, launch)) => {
             let launch = Arc::new(launch);
+            from.memory.keep_plan(&uid, config_map, now);
             from.memory.keep_launch(&uid, Arc::clone(&launch), now);
             Plan::Written(launch)
         }
         None => Plan::Gone,
     })
+}
+
+/// UID of the plan's ConfigMap when nobody needs it any more: the run is complete and recorded.
+///
+/// After a restart it is asked for, but only for runs that were recorded a short while ago, or a restart would ask for the
+/// plans of all runs that ever ended. One that slips through goes with its run: the run owns it.
+async fn spent_plan<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &str, facts: &Facts) -> Answer<Option<String>> {
+    let Some(recorded) = condition::find(&facts.status.conditions, "Recorded").filter(|c| c.status == ConditionStatus::True) else {
+        return Ok(None);
+    };
+    let uid = facts.run.uid().unwrap_or_default();
+    if let Some(known) = from.memory.plan(&uid) {
+        return Ok(known);
+    }
+    if facts.status.plan_sha256.is_none() || facts.now.duration_since(recorded.last_transition_time.0) > RECENTLY {
+        return Ok(None);
+    }
+    let found = from.cluster.get_config_map(namespace, &build::plan::name(&facts.name())).await?;
+    let ours = found.filter(|c| build::is_ours(c, &facts.run)).and_then(|c| c.uid());
+    from.memory.keep_plan(&uid, ours.clone(), facts.now);
+    Ok(ours)
 }
 
 /// The Jobs that the status names, those that would be next, and their pods.

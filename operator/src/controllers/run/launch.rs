@@ -125,6 +125,22 @@ impl Launch {
     }
 }
 
+impl Launch {
+    /// Whether it mounts what the plan says and nothing else, within the limits that are hard. A ConfigMap cannot be changed,
+    /// but whoever may delete it may make another of its name: that must not be a way to another Secret.
+    pub fn agrees_with(&self, plan: &RunPlan) -> bool {
+        let connectors = self.connectors.iter().map(|c| (&c.name, &c.secret));
+        let destinations = self.destinations.iter().map(|d| (&d.name, &d.secret, d.stage.timeout_seconds));
+        connectors.eq(plan.connectors.iter().map(|(name, c)| (name, &c.credentials)))
+            && destinations.eq(plan.destinations.iter().map(|d| (&d.name, &d.credentials, d.timeout_seconds)))
+            && self.store == plan.store.credentials
+            && self.generate.timeout_seconds == plan.limits.timeout_seconds
+            && self.scratch_bytes == plan.limits.scratch_bytes
+            && self.cpu == cpu_limit(Some(&self.cpu))
+            && self.memory == memory_limit(ByteSize::try_from(self.memory.clone()).ok().as_ref())
+    }
+}
+
 impl Stage {
     fn new(timeout_seconds: u64, max_attempts: u32, backoff: Option<&Backoff>, (initial, max): (Duration, Duration)) -> Self {
         let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);

@@ -33,6 +33,8 @@ pub struct Memory {
 struct Inner {
     /// By UID of the run.
     launches: HashMap<String, (Arc<Launch>, Timestamp)>,
+    /// By UID of the run: UID of the ConfigMap with its plan; none once that is known to be gone.
+    plans: HashMap<String, (Option<String>, Timestamp)>,
     /// By UID of the run: as it was after our last write, until the cache has it.
     written: HashMap<String, (Arc<ReportRun>, Timestamp)>,
     /// By name of namespace and Job.
@@ -55,6 +57,18 @@ impl Memory {
         let mut inner = self.inner.lock();
         inner.launches.retain(|_, (_, used)| now.duration_since(*used) < UNUSED);
         inner.launches.insert(run_uid.to_owned(), (launch, now));
+    }
+
+    /// Remembers the UID of the ConfigMap with a run's plan, or that it is gone.
+    pub fn keep_plan(&self, run_uid: &str, config_map: Option<String>, now: Timestamp) {
+        let mut inner = self.inner.lock();
+        inner.plans.retain(|_, (_, at)| now.duration_since(*at) < UNUSED);
+        inner.plans.insert(run_uid.to_owned(), (config_map, now));
+    }
+
+    /// UID of the ConfigMap with a run's plan: `None` when that is not remembered, `Some(None)` when it is known to be gone.
+    pub fn plan(&self, run_uid: &str) -> Option<Option<String>> {
+        self.inner.lock().plans.get(run_uid).map(|(uid, _)| uid.clone())
     }
 
     /// Remembers a run as we wrote it.

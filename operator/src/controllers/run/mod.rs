@@ -10,8 +10,8 @@
 //! | `status.rs`, `account.rs` | what the status says |
 //! | `act.rs`, `cluster.rs` | the calls, and their order |
 //!
-//! Writes to the API server for a run with one destination and no retry: nine (finalizer, plan, status, generate Job, status,
-//! status, deliver Job, status, status); Events apart. A test counts them.
+//! Writes to the API server for a run with one destination and no retry: ten (finalizer, plan, status, generate Job, status,
+//! status, deliver Job, status, status; once it is recorded, the plan goes); Events apart. A test counts them.
 
 mod account;
 mod act;

@@ -6,9 +6,13 @@ use kube::ResourceExt;
 use openreg_crds::report_run::{Attempt, RunFailure};
 use openreg_parts::error::Class;
 
+use super::decide::Note;
 use super::facts::{Facts, Work, is_condemned};
-use super::outcome::{End, Verdict, failure, finished, has_started, is_node_lost, is_over, is_settled, judge};
+use super::outcome::{End, Verdict, deadline as past_deadline, failure, finished, has_started, is_node_lost, is_over, is_settled, judge, timed_out};
 use super::startup;
+
+/// How long after its grace period a pod counts as one that does not end.
+const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Where an attempt's Job is.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,16 +88,14 @@ fn end(facts: &Facts, work: Work, attempt: &Attempt, job: Option<&Job>) -> End {
             certain: sure || work == Work::Generate,
         };
     }
-    // The pod was told to stop, and not because somebody wanted the run stopped: a drained node.
+    // The pod was told to stop, and not because somebody wanted the run stopped: at the Job's deadline, or a drained node.
     if end.verdict == Verdict::Cancelled && !facts.stopping() {
         let stage = if work == Work::Generate { "Read" } else { "Deliver" };
-        end.verdict = Verdict::Failed(failure(
-            stage,
-            Class::Transient,
-            "Terminated",
-            "the pod was told to stop before it had finished",
-            None,
-        ));
+        end.verdict = Verdict::Failed(if past_deadline(job) {
+            timed_out(work)
+        } else {
+            failure(stage, Class::Transient, "Terminated", "the pod was told to stop before it had finished", None)
+        });
     }
     end
 }
@@ -103,6 +105,32 @@ fn condemnation(facts: &Facts, work: Work) -> Option<RunFailure> {
         Work::Generate => facts.status.failure.clone(),
         Work::Deliver(index) => facts.status.deliveries.get(index)?.failure.clone(),
     }
+}
+
+/// Whether a pod of the attempt was told to stop and has not ended.
+pub fn is_alive(facts: &Facts, attempt: &Attempt) -> bool {
+    let mut pods = facts.pods_of(attempt.job_uid.as_deref().unwrap_or_default()).iter();
+    pods.any(|p| !p.gone && !is_over(&p.pod) && p.pod.metadata.deletion_timestamp.is_some())
+}
+
+/// What to say of a pod that should have ended `OVERDUE` ago: its node does not answer, and until its end is known nothing
+/// else may be started. Kubernetes itself waits for ever.
+pub fn not_ending(facts: &Facts, attempt: &Attempt) -> Option<Note> {
+    let pods = facts.pods_of(attempt.job_uid.as_deref().unwrap_or_default());
+    let pod = pods.iter().find(|p| {
+        // The deletion's time is the end of the grace period.
+        let due = p.pod.metadata.deletion_timestamp.as_ref();
+        !p.gone && !is_over(&p.pod) && due.is_some_and(|t| facts.now.duration_since(t.0) > OVERDUE)
+    })?;
+    let node = pod.pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or("unknown");
+    Some(Note {
+        condition: "Started",
+        reason: "PodNotEnding",
+        message: format!(
+            "pod {} on node {node} was told to stop and has not ended: once that node is known to be off, delete the pod's object",
+            pod.pod.name_any()
+        ),
+    })
 }
 
 /// Why the attempt's pod has not started.

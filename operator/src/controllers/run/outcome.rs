@@ -79,20 +79,27 @@ pub fn judge(work: Work, job: Option<&Job>, pods: &[SeenPod]) -> End {
     }
 
     // A Job may start the same program twice: the pod that got furthest speaks for it.
-    let told = pods
+    let words: Vec<_> = pods.iter().filter_map(|p| Some(read(work, terminated(&p.pod)?))).collect();
+    let begun = words
         .iter()
-        .filter_map(|p| Some(read(work, terminated(&p.pod)?)))
-        .max_by_key(|(rank, _, _)| *rank);
-    if let Some((_, verdict, report)) = told.as_ref().filter(|(rank, _, _)| *rank > 0) {
+        .any(|w| w.report.as_ref().and_then(|r| r.delivery.as_ref()).is_some_and(|d| d.begun));
+    // But that it failed before it sent anything says nothing about another pod that left no words.
+    let silent_one = vanished || lost || words.iter().any(|w| w.rank == USELESS && w.ran);
+    let told = words.into_iter().max_by_key(|w| w.rank);
+    if let Some(Words { rank, verdict, report, .. }) = told.clone().filter(|w| w.rank > USELESS) {
+        let mut report = report;
+        if let Some(delivery) = report.as_mut().and_then(|r| r.delivery.as_mut()) {
+            delivery.begun |= begun;
+        }
         return End {
-            verdict: verdict.clone(),
-            report: report.clone(),
+            verdict,
+            report,
             pods: pods_ended,
             seen,
-            certain: true,
+            certain: work == Work::Generate || rank >= SETTLED || !silent_one,
         };
     }
-    let failure = silent(work, job, pods, told.map(|(_, verdict, _)| verdict));
+    let failure = silent(work, job, pods, told.map(|w| w.verdict));
     let started = pods.iter().any(|p| has_started(&p.pod));
     // Nothing can have been sent when every pod is known and none of them ever ran.
     let certain = work == Work::Generate || (job_ended && !started && !vanished && !pods.is_empty());
@@ -105,12 +112,36 @@ pub fn judge(work: Work, job: Option<&Job>, pods: &[SeenPod]) -> End {
     }
 }
 
-/// What one pod's message says, and how far it got; rank 0 means that it says nothing that can be used.
-fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<RunReport>) {
+/// What one pod's message says.
+#[derive(Clone)]
+struct Words {
+    /// How far the pod got; [`USELESS`] means that it says nothing that can be used.
+    rank: u8,
+    verdict: Verdict,
+    report: Option<RunReport>,
+    /// Whether the program ran at all.
+    ran: bool,
+}
+
+/// The rank of words that cannot be used.
+const USELESS: u8 = 0;
+/// From this rank on the words say what lies at the destination, whatever another pod did.
+const SETTLED: u8 = 8;
+/// The most characters of a manifest's key, as the schema has it. The runner's own are a fifth of that.
+const MAX_KEY: usize = 512;
+
+/// What one pod's message says.
+fn read(work: Work, state: &ContainerStateTerminated) -> Words {
+    let ran = state.reason.as_deref() != Some("StartError");
+    let (rank, verdict, report) = ranked(work, state);
+    Words { rank, verdict, report, ran }
+}
+
+fn ranked(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<RunReport>) {
     let stage = default_stage(work);
     let bad = |code: &str, message: String| {
         (
-            0,
+            USELESS,
             Verdict::Failed(failure(
                 stage,
                 Class::Internal,
@@ -122,7 +153,7 @@ fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<Ru
         )
     };
     let Some(text) = state.message.as_deref().filter(|m| !m.trim().is_empty()) else {
-        return (0, Verdict::Failed(by_exit(work, state)), None);
+        return (USELESS, Verdict::Failed(by_exit(work, state)), None);
     };
     #[derive(serde::Deserialize)]
     struct Version {
@@ -131,7 +162,7 @@ fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<Ru
     match serde_json::from_str::<Version>(text) {
         // The kubelet writes messages of its own, for example when the program cannot be executed.
         Err(_) if state.reason.as_deref() != Some("Error") && state.reason.as_deref() != Some("Completed") => {
-            return (0, Verdict::Failed(by_exit(work, state)), None);
+            return (USELESS, Verdict::Failed(by_exit(work, state)), None);
         }
         Err(_) => {
             return bad(
@@ -151,14 +182,16 @@ fn read(work: Work, state: &ContainerStateTerminated) -> (u8, Verdict, Option<Ru
         Ok(report) => report,
         Err(error) => return bad("ReportUnreadable", format!("could not read the runner's report: {error}")),
     };
-    let sealed = |wanted: manifest::Outcome| report.manifest.as_ref().is_some_and(|m| m.outcome == wanted);
+    // A key that the status cannot hold would make every later write of it be refused, and the run would never end.
+    let fits = |key: &str| (1..=MAX_KEY).contains(&key.chars().count()) && !key.chars().any(char::is_control);
+    let sealed = |wanted: manifest::Outcome| report.manifest.as_ref().is_some_and(|m| m.outcome == wanted && fits(&m.key));
     let receipt = report.delivery.as_ref().is_some_and(|d| d.receipts > 0 && d.receipt_sha256.is_some());
     let verdict = match (work, report.outcome) {
         (Work::Generate, Outcome::Generated) if sealed(manifest::Outcome::Complete) => (9, Verdict::Generated),
         (Work::Generate, Outcome::Empty) if sealed(manifest::Outcome::Empty) => (9, Verdict::Empty),
         (Work::Generate, Outcome::Blocked) if sealed(manifest::Outcome::Blocked) => (9, Verdict::Blocked),
         (Work::Deliver(_), Outcome::Delivered) if receipt => (9, Verdict::Delivered),
-        (Work::Deliver(_), Outcome::Unknown) => (8, Verdict::Unknown),
+        (Work::Deliver(_), Outcome::Unknown) => (SETTLED, Verdict::Unknown),
         (_, Outcome::Cancelled) => (2, Verdict::Cancelled),
         (_, Outcome::Failed) => match &report.failure {
             Some(f) => (
@@ -220,13 +253,7 @@ fn silent(work: Work, job: Option<&Job>, pods: &[SeenPod], told: Option<Verdict>
         .iter()
         .any(|p| terminated(&p.pod).is_some_and(|t| t.reason.as_deref() == Some("OOMKilled")));
     if deadline(job) && !out_of_memory {
-        return failure(
-            stage,
-            Class::Config,
-            "TimedOut",
-            "the Job ran past its deadline and was ended by Kubernetes, so that its message is lost",
-            Some("raise spec.execution.timeout of the Report (delivery.timeout of the Destination), or make the query faster"),
-        );
+        return timed_out(work);
     }
     if let Some(Verdict::Failed(f)) = told {
         return f;
@@ -245,6 +272,17 @@ fn silent(work: Work, job: Option<&Job>, pods: &[SeenPod], told: Option<Verdict>
         None => failure(stage, Class::Transient, "JobLost", "the Job was deleted before its end was seen", None),
         Some(_) => failure(stage, Class::Transient, "PodLost", "the pod went away without a message", None),
     }
+}
+
+/// Kubernetes ended the Job at its deadline: the runner's own timeout, which comes before, did not end it.
+pub fn timed_out(work: Work) -> RunFailure {
+    failure(
+        default_stage(work),
+        Class::Config,
+        "TimedOut",
+        "the Job ran past its deadline and was ended by Kubernetes",
+        Some("raise spec.execution.timeout of the Report (delivery.timeout of the Destination), or make the query faster"),
+    )
 }
 
 /// What a container's end without a usable message means.
@@ -302,11 +340,19 @@ pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
 
 /// Whether the runner's container runs or ran.
 pub fn has_started(pod: &Pod) -> bool {
-    let state = pod
-        .status
-        .as_ref()
-        .and_then(|s| s.container_statuses.as_ref()?.iter().find(|c| c.name == CONTAINER)?.state.as_ref());
-    state.is_some_and(|s| s.running.is_some() || s.terminated.as_ref().is_some_and(|t| t.reason.as_deref() != Some("StartError")))
+    let statuses = pod.status.as_ref().and_then(|s| s.container_statuses.as_ref());
+    let Some(runner) = statuses.and_then(|s| s.iter().find(|c| c.name == CONTAINER)) else {
+        return false;
+    };
+    let Some(state) = &runner.state else { return false };
+    state.running.is_some()
+        || state.terminated.as_ref().is_some_and(|t| match t.reason.as_deref() {
+            Some("StartError") => false,
+            // What the kubelet says of a container that it does not find when its pod ends: also of one that never was, since
+            // its image could not be pulled; such a one has no id.
+            Some("ContainerStatusUnknown") => runner.container_id.as_ref().is_some_and(|id| !id.is_empty()),
+            _ => true,
+        })
 }
 
 /// Whether the pod has reached its end, with or without a container that ran.
@@ -355,6 +401,7 @@ pub fn is_settled(job: &Job) -> bool {
     finished(job).is_some() && job.status.as_ref().and_then(|s| s.terminating).unwrap_or(0) == 0
 }
 
-fn deadline(job: Option<&Job>) -> bool {
+/// Whether Kubernetes ended the Job at its deadline.
+pub fn deadline(job: Option<&Job>) -> bool {
     job.and_then(finished) == Some("DeadlineExceeded")
 }

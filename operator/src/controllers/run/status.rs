@@ -3,12 +3,13 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use openreg_crds::ReportRunStatus;
-use openreg_crds::common::condition::{self, Condition, ConditionStatus};
+use openreg_crds::common::condition::{self, ConditionStatus};
 use openreg_crds::report_run::{Attempt, DeliveryState, Phase, RunFailure, RunOutcome};
 
 use super::account::account;
 use super::decide::{Note, Step};
 use super::facts::{Facts, Work};
+use crate::controllers::conditions;
 
 /// Reason of Generated=True when a manifest without files says that there was nothing to report.
 pub const NOTHING_TO_REPORT: &str = "NothingToReport";
@@ -22,7 +23,7 @@ pub fn after(facts: &Facts, step: &Step, job: Option<&str>) -> ReportRunStatus {
         _ => facts.status.clone(),
     };
     match step {
-        Step::Rest | Step::Stop(_) => return status,
+        Step::Rest | Step::RemovePlan { .. } | Step::Stop(_) => return status,
         Step::Wait { note, .. } => {
             if let Some(note) = note {
                 waits(facts, &mut status, note);
@@ -162,7 +163,11 @@ fn condemned(facts: &Facts, status: &mut ReportRunStatus, work: Work, why: &RunF
 
 fn waits(facts: &Facts, status: &mut ReportRunStatus, note: &Note) {
     set(facts, status, note.condition, ConditionStatus::False, note.reason, &note.message);
-    let phase = if status.manifest.is_some() { Phase::Delivering } else { Phase::Queued };
+    let phase = match (&status.manifest, &status.generate) {
+        (Some(_), _) => Phase::Delivering,
+        (None, Some(_)) => Phase::Generating,
+        (None, None) => Phase::Queued,
+    };
     goes_on(facts, status, phase, note.reason, &note.message);
 }
 
@@ -218,15 +223,9 @@ pub fn words(why: &RunFailure) -> String {
 
 /// Sets a condition; its time moves only when its status changes.
 pub fn set(facts: &Facts, status: &mut ReportRunStatus, type_: &str, value: ConditionStatus, reason: &str, message: &str) {
-    // A reason is one CamelCase word; a code that is none would make the whole status be refused.
-    let reason: String = reason.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(128).collect();
-    let new = Condition {
-        type_: type_.to_owned(),
-        status: value,
-        observed_generation: facts.run.metadata.generation,
-        last_transition_time: Time(facts.now),
-        reason: if reason.is_empty() { "Unspecified".to_owned() } else { reason },
-        message: message.chars().take(4096).collect(),
-    };
-    condition::set(&mut status.conditions, new);
+    let generation = facts.run.metadata.generation;
+    condition::set(
+        &mut status.conditions,
+        conditions::condition(type_, value, reason, message, generation, facts.now),
+    );
 }

@@ -40,7 +40,7 @@ pub async fn tell(ctx: &Context, facts: &Facts, step: &Step) {
         }
         Step::Reject(why) => finished(ctx, facts, RunOutcome::Rejected, Some(why)).await,
         Step::Finish { outcome, failure } => finished(ctx, facts, *outcome, failure.as_ref()).await,
-        Step::Rest | Step::Wait { .. } | Step::WritePlan(_) | Step::Stop(_) => {}
+        Step::Rest | Step::RemovePlan { .. } | Step::Wait { .. } | Step::WritePlan(_) | Step::Stop(_) => {}
     }
 }
 

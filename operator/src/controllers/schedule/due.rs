@@ -67,6 +67,8 @@ pub struct Known<'a> {
     pub now: Timestamp,
     /// Name of a run of this Schedule, other than the slot's own, that has not ended.
     pub active: &'a dyn Fn(Timestamp) -> Option<String>,
+    /// Whether the slot has its run: one that was made just before a crash, so that the status does not know it.
+    pub has_run: &'a dyn Fn(Timestamp) -> bool,
 }
 
 impl Times {
@@ -156,6 +158,8 @@ pub fn due(spec: &ScheduleSpec, times: &Times, known: &Known<'_>) -> Result<Deci
     if let Some(slot) = slots.next() {
         decision.decided_until = Some(slot);
         let active = match spec.overlap.unwrap_or(Overlap::Forbid) {
+            // Its own run is there already: it was not skipped, whatever else runs by now.
+            _ if (known.has_run)(slot) => None,
             Overlap::Forbid => (known.active)(slot),
             Overlap::Allow => None,
         };
@@ -172,7 +176,7 @@ pub fn due(spec: &ScheduleSpec, times: &Times, known: &Known<'_>) -> Result<Deci
             }
         }
     }
-    decision.skipped.extend(slots.map(|slot| Skipped {
+    decision.skipped.extend(slots.filter(|slot| !(known.has_run)(*slot)).map(|slot| Skipped {
         slot,
         reason: "missed: OpenReg was not running, and a later slot was due".to_owned(),
     }));

@@ -22,8 +22,34 @@ fn decide(spec: &ScheduleSpec, created: &str, decided: Option<&str>, edited: Opt
         edited: edited.map(at),
         now: at(now),
         active: &|_| active.map(str::to_owned),
+        has_run: &|_| false,
     };
     due(spec, &Times::new(spec).unwrap(), &known).unwrap()
+}
+
+#[test]
+fn slot_whose_run_was_made_before_a_crash_is_not_told_as_missed() {
+    let spec = spec(json!({"cron": ["* * * * *"]}));
+    // The run of 10:01 was made, then the process was killed; 10:02 and 10:03 came meanwhile.
+    let made = at("2026-03-02T10:01:00Z");
+    let decide = |now: &str, active: Option<&str>| {
+        let known = Known {
+            created: at("2026-03-02T10:00:30Z"),
+            decided_until: None,
+            edited: None,
+            now: at(now),
+            active: &|_| active.map(str::to_owned),
+            has_run: &|slot| slot == made,
+        };
+        due(&spec, &Times::new(&spec).unwrap(), &known).unwrap()
+    };
+    let skipped = |d: &Decision| d.skipped.iter().map(|s| s.slot.to_string()).collect::<Vec<_>>();
+    let later = decide("2026-03-02T10:03:10Z", None);
+    assert_eq!(run_slot(&later).as_deref(), Some("2026-03-02T10:03:00Z"));
+    assert_eq!(skipped(&later), ["2026-03-02T10:02:00Z"]);
+    // It is the newest itself, and another run that was started by hand is under way: it was made, so it is not skipped.
+    let own = decide("2026-03-02T10:01:10Z", Some("by-hand"));
+    assert_eq!((run_slot(&own).as_deref(), own.skipped.len()), (Some("2026-03-02T10:01:00Z"), 0));
 }
 
 fn run_slot(decision: &Decision) -> Option<String> {
@@ -371,7 +397,7 @@ proptest! {
         let (mut now, mut decided_until, mut decided) = (created, None, Vec::new());
         for step in steps {
             now = now.checked_add(SignedDuration::from_secs(step)).unwrap();
-            let known = Known { created, decided_until, edited: None, now, active: &|_| None };
+            let known = Known { created, decided_until, edited: None, now, active: &|_| None, has_run: &|_| false };
             let decision = due(&spec, &times, &known).unwrap();
             let mut slots: Vec<Timestamp> = decision.skipped.iter().map(|s| s.slot).collect();
             slots.extend(decision.run.as_ref().map(|r| r.slot));
@@ -400,7 +426,7 @@ proptest! {
         let spec = spec(json!({"cron": [CRONS[cron]], "timeZone": ZONES[zone]}));
         let created = Timestamp::from_second(start).unwrap();
         let edited = Timestamp::from_second(start + until_edit).unwrap();
-        let known = Known { created, decided_until: None, edited: Some(edited), now: Timestamp::from_second(start + until_edit + since).unwrap(), active: &|_| None };
+        let known = Known { created, decided_until: None, edited: Some(edited), now: Timestamp::from_second(start + until_edit + since).unwrap(), active: &|_| None, has_run: &|_| false };
         let decision = due(&spec, &Times::new(&spec).unwrap(), &known).unwrap();
         for slot in decision.run.iter().map(|r| r.slot).chain(decision.skipped.iter().map(|s| s.slot)) {
             prop_assert!(slot > edited);

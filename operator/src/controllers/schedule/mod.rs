@@ -127,6 +127,7 @@ fn decide(
         edited: edited(schedule, now),
         now,
         active: &|slot| active_run(ctx, namespace, name, slot),
+        has_run: &|slot| has_run(ctx, namespace, name, slot),
     };
     due::due(&schedule.spec, times, &known)
 }
@@ -155,6 +156,13 @@ fn active_run(ctx: &Context, namespace: &str, schedule: &str, slot: Timestamp) -
             && !run.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, "Complete"))
     });
     runs.iter().map(|run| run.name_any()).min()
+}
+
+/// Whether the slot's own run is there.
+fn has_run(ctx: &Context, namespace: &str, schedule: &str, slot: Timestamp) -> bool {
+    let own = build::slot_text(slot);
+    let there = ctx.stores.runs.get(namespace, &build::run_name(schedule, slot));
+    there.is_some_and(|run| run.spec.scheduled.as_ref().is_some_and(|s| s.schedule == schedule && s.slot == own))
 }
 
 /// Makes the run of a slot; says what is in the way when its name is taken by another run.
@@ -198,7 +206,16 @@ async fn start(ctx: &Context, schedule: &Schedule, namespace: &str, name: &str, 
                 "run {run_name} is there and is another one: the slot was not run; delete or rename it, then start a run by hand"
             )))
         }
-        Err(source) => Err(ScheduleError::Api { what: what(), source }),
+        Err(source) => {
+            // Forbidden, or refused by a quota or an admission rule: tried again, but somebody has to do something.
+            if let kube::Error::Api(answer) = &source
+                && matches!(answer.code, 400 | 403 | 422)
+            {
+                let note = format!("could not make run {run_name}, trying again: {}", answer.message);
+                ctx.event(schedule, EventType::Warning, "RunRefused", "Schedule", note).await;
+            }
+            Err(ScheduleError::Api { what: what(), source })
+        }
     }
 }
 

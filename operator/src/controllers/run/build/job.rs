@@ -17,8 +17,11 @@ use crate::pod::{RunnerJob, SecretVolume, runner_job};
 
 /// How long after the runner's own timeout Kubernetes ends the Job: pod, message and log are then lost.
 pub const BACKSTOP_SECONDS: u64 = 300;
-/// How long a runner has to stop after SIGTERM.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long a generating runner has to stop after SIGTERM: it seals or gives up, and says so.
+const GENERATE_GRACE: Duration = Duration::from_secs(30);
+/// The same of a delivering one. Once it has written `committing` it must find out whether the file is visible: it pauses
+/// 1 + 2 + 4 + 8 + 16 = 31 s between its tries, and each try needs time of its own. Killed before, the delivery is Unknown.
+const DELIVER_GRACE: Duration = Duration::from_secs(90);
 
 /// Which image the Jobs run, and how it is pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,11 +71,11 @@ pub fn job(run: &ReportRun, launch: &Launch, attempt: &Attempt<'_>, image: &Imag
         "--attempt".to_owned(),
         attempt.number.to_string(),
     ];
-    let (command, timeout) = match attempt.work {
+    let (command, timeout, grace) = match attempt.work {
         Work::Generate => {
             secrets.extend(launch.connectors.iter().filter_map(|c| c.secret.as_ref()).map(volume));
             labels.extend(launch.connectors.iter().map(|c| (labels::connector(&c.name), labels::YES.to_owned())));
-            ("generate", launch.generate.timeout_seconds)
+            ("generate", launch.generate.timeout_seconds, GENERATE_GRACE)
         }
         Work::Deliver(index) => {
             let target = launch.destinations.get(index)?;
@@ -89,7 +92,7 @@ pub fn job(run: &ReportRun, launch: &Launch, attempt: &Attempt<'_>, image: &Imag
             if !attempt.ended_pods.is_empty() {
                 args.extend(["--ended-pods".to_owned(), attempt.ended_pods.join(",")]);
             }
-            ("deliver", target.stage.timeout_seconds)
+            ("deliver", target.stage.timeout_seconds, DELIVER_GRACE)
         }
     };
     labels.insert(labels::STAGE.to_owned(), command.to_owned());
@@ -110,8 +113,10 @@ pub fn job(run: &ReportRun, launch: &Launch, attempt: &Attempt<'_>, image: &Imag
         cpu: launch.cpu.clone(),
         memory: launch.memory.clone(),
         scratch_bytes: launch.scratch_bytes,
-        deadline: Duration::from_secs(timeout.saturating_add(BACKSTOP_SECONDS)),
-        grace: GRACE,
+        // A Job's clock starts with the Job, a runner's with the runner: what the pod may take to start comes on top, or a slow
+        // start would cost the runner its last words.
+        deadline: Duration::from_secs(launch.startup_seconds.saturating_add(timeout).saturating_add(BACKSTOP_SECONDS)),
+        grace,
         keep: None,
     }))
 }

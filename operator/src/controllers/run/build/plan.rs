@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use openreg_crds::ReportRun;
-use openreg_plan::Sha256;
+use openreg_plan::{RunPlan, Sha256};
 
 use super::super::launch::Launch;
 use super::super::planning::Prepared;
@@ -52,12 +52,15 @@ pub fn config_map(run: &ReportRun, prepared: &Prepared) -> ConfigMap {
     }
 }
 
-/// What the Jobs of a run get, out of the ConfigMap that its status names; nothing when it is another's or another plan.
+/// What the Jobs of a run get, out of the ConfigMap that its status names; nothing when it is another's or another plan. The
+/// status vouches for the plan by its digest; what lies beside it counts as far as it agrees with the plan.
 pub fn read(config_map: &ConfigMap, run: &ReportRun, sha256: &str) -> Option<Launch> {
     let data = config_map.data.as_ref()?;
     let plan = data.get(PLAN_KEY)?;
     if !is_ours(config_map, run) || Sha256::of(plan.as_bytes()).as_str() != sha256 {
         return None;
     }
-    serde_json::from_str(data.get(LAUNCH_KEY)?).ok()
+    let launch: Launch = serde_json::from_str(data.get(LAUNCH_KEY)?).ok()?;
+    let plan = RunPlan::from_bytes(plan.as_bytes(), None).ok()?;
+    launch.agrees_with(&plan).then_some(launch)
 }

@@ -135,7 +135,8 @@ fn job_is_bounded_restricted_and_has_no_token() {
     let container = &spec["containers"][0];
     for (found, expected) in [
         (&job["spec"]["backoffLimit"], json!(0)),
-        (&job["spec"]["activeDeadlineSeconds"], json!(3900)),
+        // Startup, the runner's own timeout, and the five minutes by which it comes first.
+        (&job["spec"]["activeDeadlineSeconds"], json!(120 + 3600 + 300)),
         (&job["spec"]["podReplacementPolicy"], json!("Failed")),
         (&job["spec"]["ttlSecondsAfterFinished"], Value::Null),
         (&job["metadata"]["annotations"]["openreg.io/plan-sha256"], json!(PLAN)),
@@ -166,7 +167,14 @@ fn job_is_bounded_restricted_and_has_no_token() {
             .filter(|m| m["mountPath"] != "/scratch")
             .all(|m| m["readOnly"] == json!(true))
     );
-    assert_eq!(made(&launch(&["bafin"]), Work::Deliver(0), &[])["spec"]["activeDeadlineSeconds"], json!(1200));
+    let deliver = made(&launch(&["bafin"]), Work::Deliver(0), &[]);
+    assert_eq!(deliver["spec"]["activeDeadlineSeconds"], json!(120 + 900 + 300));
+    // The runner's tries to settle a rename pause for 31 s in all.
+    assert!(pod_spec(&deliver)["terminationGracePeriodSeconds"].as_u64().unwrap() >= 60);
+    // A slow start takes nothing from the runner's own time.
+    let mut slow = launch(&["bafin"]);
+    slow.startup_seconds = 3600;
+    assert_eq!(made(&slow, Work::Generate, &[])["spec"]["activeDeadlineSeconds"], json!(3600 + 3600 + 300));
 }
 
 #[test]
@@ -205,12 +213,13 @@ fn names_fit_at_their_longest() {
 
 #[test]
 fn plan_is_immutable_and_read_back_only_as_written() {
-    let bytes = br#"{"version":1}"#;
+    let a_plan = super::planning::a_plan();
+    let bytes = a_plan.to_bytes().unwrap();
     let prepared = Prepared {
         version: "1.0.0".to_owned(),
-        plan: bytes.to_vec(),
-        sha256: Sha256::of(bytes),
-        launch: launch(&["bafin"]),
+        sha256: Sha256::of(&bytes),
+        plan: bytes,
+        launch: Launch::of(&a_plan, None, &BTreeMap::new()),
     };
     let mut made = plan::config_map(&run(), &prepared);
     assert_eq!(made.immutable, Some(true));
@@ -220,6 +229,25 @@ fn plan_is_immutable_and_read_back_only_as_written() {
     let mut other = run();
     other.metadata.uid = Some("another".to_owned());
     assert_eq!(plan::read(&made, &other, prepared.sha256.as_str()), None, "another run of that name");
+    // Made anew by somebody else, with the same plan and something else beside it.
+    let changes: [fn(&mut Launch); 8] = [
+        |l| l.store.as_mut().unwrap().name = "somebody-elses".to_owned(),
+        |l| l.connectors[0].secret.as_mut().unwrap().name = "somebody-elses".to_owned(),
+        |l| l.destinations[0].secret.as_mut().unwrap().path = "/plan".to_owned(),
+        |l| l.destinations[0].name = "amf".to_owned(),
+        |l| l.connectors.clear(),
+        |l| l.cpu = "16".to_owned(),
+        |l| l.memory = "64Gi".to_owned(),
+        |l| l.generate.timeout_seconds += 1,
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut launch = prepared.launch.clone();
+        change(&mut launch);
+        let mut replaced = made.clone();
+        let text = serde_json::to_string(&launch).unwrap();
+        replaced.data.as_mut().unwrap().insert("launch.json".to_owned(), text);
+        assert_eq!(plan::read(&replaced, &run(), prepared.sha256.as_str()), None, "change {i}");
+    }
     made.data.as_mut().unwrap().insert("plan.json".to_owned(), r#"{"version":2}"#.to_owned());
     assert_eq!(plan::read(&made, &run(), prepared.sha256.as_str()), None, "changed");
 }

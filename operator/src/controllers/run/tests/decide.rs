@@ -11,6 +11,7 @@ use openreg_crds::report_run::RunOutcome;
 pub(super) fn word(step: &Step) -> String {
     match step {
         Step::Rest => "Rest".to_owned(),
+        Step::RemovePlan { uid } => format!("RemovePlan {uid}"),
         Step::Wait { note, wake } => {
             let note = note.as_ref().map_or(String::new(), |n| format!(" {}={}", n.condition, n.reason));
             format!("Wait{note}{}", wake.map_or(String::new(), |w| format!(" until {}", w.strftime("%H:%M:%S"))))
@@ -71,8 +72,11 @@ fn terminal_rests_whatever_else_is_seen() {
     let mut facts = generating(&["bafin"], "2026-03-03T09:59:02Z");
     facts.status.conditions.retain(|c| c.type_ != "Complete");
     facts.status.conditions.push(of(condition("Complete", "True", "Failed")));
-    let facts = with(cancelled(facts), g1("Complete", ""), vec![gpod(exited(0, "Completed", &generated()))]);
+    let mut facts = with(cancelled(facts), g1("Complete", ""), vec![gpod(exited(0, "Completed", &generated()))]);
     expect(&facts, "Rest");
+    // Nobody needs the plan any more.
+    facts.spent_plan = Some("cm-1".to_owned());
+    expect(&facts, "RemovePlan cm-1");
 }
 
 #[test]
@@ -118,6 +122,48 @@ fn job_that_is_still_ending_is_waited_for() {
     let mut asked = with(facts, g1("Failed", "BackoffLimitExceeded"), vec![]);
     asked.confirmed.insert("job-1".to_owned());
     expect(&asked, "Account Generate");
+}
+
+#[test]
+fn pod_that_does_not_end_is_told() {
+    let lost = |deletion: &str| {
+        let mut pod = pod("pod-1", "job-1", running(), json!({}));
+        pod.metadata.deletion_timestamp = Some(of(json!(deletion)));
+        pod.spec = Some(of(json!({"nodeName": "node-7", "containers": []})));
+        let mut leaving = g1("FailureTarget", "BackoffLimitExceeded");
+        leaving.status.as_mut().unwrap().terminating = Some(1);
+        with(generating(&["bafin"], "2026-03-03T09:50:00Z"), leaving, vec![there(pod)])
+    };
+    // The deletion's time is the end of the grace period: within it, and for a minute after it, that is how pods end.
+    expect(&lost("2026-03-03T10:00:20Z"), "Wait until 10:00:10");
+    expect(&lost("2026-03-03T09:59:00Z"), "Wait until 10:00:10");
+    expect(&lost("2026-03-03T09:58:59Z"), "Wait Started=PodNotEnding until 10:00:10");
+    expect(&cancelled(lost("2026-03-03T09:58:59Z")), "Wait Started=PodNotEnding until 10:00:10");
+    let Step::Wait { note: Some(note), .. } = decide(&lost("2026-03-03T09:30:00Z")) else {
+        panic!()
+    };
+    assert!(note.message.contains("pod-of-pod-1 on node node-7"), "{}", note.message);
+}
+
+#[test]
+fn job_past_its_deadline_is_not_taken_for_a_drained_node() {
+    let stopped = json!({"version": 1, "outcome": "Cancelled", "usage": {"durationMs": 1, "vmHwmBytes": 1, "cgroupPeakBytes": 0}}).to_string();
+    let end = |reason: &str| {
+        let facts = with(
+            generating(&["bafin"], "2026-03-03T08:30:00Z"),
+            g1("Failed", reason),
+            vec![gpod(exited(143, "Error", &stopped))],
+        );
+        let Step::Account { end, finish, .. } = decide(&facts) else {
+            panic!("{:?}", decide(&facts))
+        };
+        let super::super::outcome::Verdict::Failed(why) = end.verdict else {
+            panic!("{:?}", end.verdict)
+        };
+        (format!("{}/{}", why.class, why.code), finish)
+    };
+    assert_eq!(end("DeadlineExceeded"), ("Config/TimedOut".to_owned(), Some(RunOutcome::Failed)));
+    assert_eq!(end("BackoffLimitExceeded"), ("Transient/Terminated".to_owned(), None));
 }
 
 #[test]
@@ -281,6 +327,35 @@ fn sealed_files_go_to_each_destination() {
     expect(&facts, "Wait Delivered=Waiting until 10:59:02");
     facts.now = time("2026-03-03T10:59:02Z");
     expect(&facts, "Finish Failed DestinationMissing");
+}
+
+#[test]
+fn missing_destination_does_not_spin_while_another_is_under_way() {
+    let deliveries = json!([
+        {"destination": "bafin", "state": "Pending"},
+        {"destination": "amf", "state": "Delivering", "attempt": {"number": 1, "job": format!("{RUN}-d1-1"), "jobUid": "job-2", "startedAt": "2026-03-03T08:00:00Z"}}
+    ]);
+    let mut facts = with(
+        sealed(&["bafin", "amf"], deliveries),
+        job(&format!("{RUN}-d1-1"), "job-2", "", ""),
+        vec![dpod(running())],
+    );
+    facts.destinations.remove("bafin");
+    facts.now = time("2026-03-03T12:00:00Z");
+    let Step::Wait {
+        note: Some(note),
+        wake: Some(wake),
+    } = decide(&facts)
+    else {
+        panic!("{:?}", decide(&facts))
+    };
+    assert_eq!(note.reason, "Waiting");
+    assert!(wake > facts.now, "the next look would be at {wake}, which is past");
+}
+
+#[test]
+fn nothing_begun_never_passes_for_delivered() {
+    expect(&sealed(&["bafin"], json!([])), "Finish Failed");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod gather;
 mod outcome;
 mod planning;
 mod simulation;
+mod spent_plan;
 mod startup;
 mod status;
 mod world;
@@ -173,6 +174,7 @@ pub(super) fn facts() -> Facts {
         pods: BTreeMap::new(),
         confirmed: BTreeSet::new(),
         events: BTreeMap::new(),
+        spent_plan: None,
         setback: None,
     }
 }

@@ -123,6 +123,15 @@ fn each_end_of_a_generate_job_has_its_meaning() {
             true,
         ),
         case(
+            "names a manifest that no status can hold",
+            G,
+            Some(("Complete", "")),
+            vec![done(0, "Completed", &generated().replace("runs/x/manifest.json", &"k".repeat(3000)))],
+            "Internal/ReportUnexpected",
+            true,
+            true,
+        ),
+        case(
             "says what only a delivery may say",
             G,
             Some(("Complete", "")),
@@ -339,6 +348,51 @@ fn each_end_of_a_deliver_job_has_its_meaning() {
             false,
         ),
         case(
+            "two pods: one was refused, and the other left no words",
+            D,
+            OVER,
+            vec![
+                done(20, "Error", &failed("Transient", "ClaimHeld", Some(false))),
+                there(pod("q", "j", exited(137, "OOMKilled", ""), json!({}))),
+            ],
+            "Transient/ClaimHeld",
+            true,
+            false,
+        ),
+        case(
+            "two pods: one was refused, and the other never ran",
+            D,
+            OVER,
+            vec![
+                done(20, "Error", &failed("Transient", "ClaimHeld", Some(false))),
+                there(pod("q", "j", exited(128, "StartError", ""), json!({}))),
+            ],
+            "Transient/ClaimHeld",
+            true,
+            true,
+        ),
+        case(
+            "two pods: one was told to stop, and the other is gone without a word",
+            D,
+            OVER,
+            vec![done(143, "Error", &delivery("Cancelled", false, 0)), gone(pod("q", "j", running(), json!({})))],
+            "Cancelled",
+            true,
+            false,
+        ),
+        case(
+            "two pods: what is settled stays settled",
+            D,
+            OVER,
+            vec![
+                done(0, "Completed", &delivery("Delivered", true, 1)),
+                there(pod("q", "j", exited(137, "OOMKilled", ""), json!({}))),
+            ],
+            "Delivered",
+            true,
+            true,
+        ),
+        case(
             "pod vanished, and the Job saw it end",
             D,
             OVER,
@@ -396,6 +450,19 @@ fn check(cases: Vec<Case>) {
             // A pod counts as ended only when its end, or its Job's, was seen.
             assert!(!listed || end.seen || !pod.gone, "{}", case.name);
         }
+    }
+}
+
+#[test]
+fn delivery_has_begun_when_one_of_two_pods_has() {
+    let say = |uid: &str, code: &str, begun| there(pod(uid, "j", exited(20, "Error", &failed("Transient", code, Some(begun))), json!({})));
+    for (one, other) in [(true, false), (false, true)] {
+        let end = judge(
+            Work::Deliver(0),
+            Some(&job("x", "j", "Failed", "")),
+            &[say("p", "A", one), say("q", "B", other)],
+        );
+        assert!(end.report.unwrap().delivery.unwrap().begun, "{one}, {other}");
     }
 }
 

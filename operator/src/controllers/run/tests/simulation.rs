@@ -22,7 +22,7 @@ use super::world::{Dice, State, World, work_of};
 use super::*;
 
 /// One look, as the controller does it.
-fn reconcile(world: &World, memory: &Memory) -> Result<bool, ClusterError> {
+pub(super) fn reconcile(world: &World, memory: &Memory) -> Result<bool, ClusterError> {
     let image = Image {
         name: "openreg-runner:1".to_owned(),
         pull_policy: None,
@@ -345,7 +345,7 @@ fn play(seed: u64) {
 }
 
 /// No more faults: the run reaches its end.
-fn settle(world: &World, memory: &Memory, dice: &mut Dice) {
+pub(super) fn settle(world: &World, memory: &Memory, dice: &mut Dice) {
     {
         let mut s = world.0.lock().unwrap();
         s.missing.clear();

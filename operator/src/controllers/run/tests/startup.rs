@@ -104,6 +104,13 @@ fn condemned_job_is_removed_then_accounted_for() {
     expect(&facts, "Account Generate then Failed");
     let Step::Account { end, .. } = decide(&facts) else { unreachable!() };
     assert!(matches!(&end.verdict, Verdict::Failed(f) if f.code == "ImagePullBackOff"), "{:?}", end.verdict);
+    // The kubelet has a word for the end of a container that never was; it takes nothing away from the reason.
+    let never = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "could not be located"}});
+    let mut ended = facts.clone();
+    ended.pods.insert("job-1".to_owned(), vec![SeenPod { gone: true, ..gpod(never) }]);
+    expect(&ended, "Account Generate then Failed");
+    let Step::Account { end, .. } = decide(&ended) else { unreachable!() };
+    assert!(matches!(&end.verdict, Verdict::Failed(f) if f.code == "ImagePullBackOff"), "{:?}", end.verdict);
     // It did start in the last moment after all: its own words count.
     let mut started = facts.clone();
     started.pods.insert(
@@ -128,6 +135,11 @@ fn condemned_delivery_is_certain_only_while_its_pod_is_known() {
     };
     let stuck = || gone(pod("pod-2", "job-2", json!({"waiting": {"reason": "ImagePullBackOff"}}), json!({})));
     assert_eq!(end("ImagePullBackOff", vec![stuck()]), "Account Deliver then Failed");
+    let never = || {
+        let state = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}});
+        gone(pod("pod-2", "job-2", state, json!({})))
+    };
+    assert_eq!(end("ImagePullBackOff", vec![never()]), "Account Deliver then Failed");
     // A restart lost sight of it, and it may have started in the last moment.
     assert_eq!(end("ImagePullBackOff", vec![]), "Account Deliver then Unknown");
     // There never was one.

@@ -248,6 +248,32 @@ fn cancelled_run_says_who_and_why() {
 }
 
 #[test]
+fn only_what_was_sealed_is_named() {
+    // A report that says Cancelled and names a manifest: with one in its status the run would be past generating.
+    let odd = json!({
+        "version": 1, "outcome": "Cancelled", "manifest": {"key": "runs/x/manifest.json", "sha256": MANIFEST, "outcome": "Complete"},
+        "usage": {"durationMs": 1, "vmHwmBytes": 1, "cgroupPeakBytes": 0}
+    });
+    let ended = there(pod("pod-1", "job-1", exited(143, "Error", &odd.to_string()), json!({})));
+    let facts = over(
+        generating(&["bafin"], "2026-03-03T09:59:02Z"),
+        job(&format!("{RUN}-g1"), "job-1", "Failed", ""),
+        ended,
+    );
+    let status = next(&facts);
+    assert_eq!((status.manifest, status.outcome), (None, None));
+    assert!(status.generate.unwrap().next_at.is_some(), "it is tried again");
+}
+
+#[test]
+fn path_at_the_receiver_fits_the_schema() {
+    let said = delivery("Delivered", true, 1).replace("/in/trades.csv", &"ä".repeat(1500));
+    let ended = there(pod("pod-2", "job-2", exited(0, "Completed", &said), json!({})));
+    let status = next(&over(delivering("Delivering"), job(&format!("{RUN}-d0-1"), "job-2", "Complete", ""), ended));
+    assert_eq!(status.deliveries[0].remote.as_ref().unwrap().chars().count(), 1024);
+}
+
+#[test]
 fn waiting_twice_for_the_same_thing_writes_once() {
     let mut facts = facts();
     facts.store = None;
