@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use arrow_schema::Schema;
 use openreg_parts::error::Class;
 use openreg_parts::format;
 use openreg_parts::rule::{self, OrderCheck, Scratch, Verdict, Violations};
 use openreg_parts::secrets::SecretFiles;
 use openreg_parts::source::{self, Access, Query, Source};
 use openreg_parts::store::Store;
-use openreg_parts::transform::mapping::Mapping;
+use openreg_parts::transform::mapping::{FieldSource, Mapping};
 use openreg_plan::RunPlan;
 use openreg_plan::plan::{Dataset, SecretMount};
 use openreg_plan::report::Stage;
@@ -58,11 +59,21 @@ pub(crate) async fn parts(plan: &RunPlan, attempt: &Attempt) -> Result<Parts, St
     };
     let source = source::open(&connector.source, access, query).await.map_err(StageError::at(Stage::Read))?;
     let schema = source.schema();
+    if let Some(column) = ambiguous(plan, dataset, &schema) {
+        let message = format!(
+            "could not tell which column {column} is meant: the query of dataset {} gives several of that name",
+            dataset.name
+        );
+        return Err(StageError::plain(Stage::Read, Class::Config, "ColumnAmbiguous", message)
+            .with_hint(format!("give each column a name of its own in the query, such as a.{column} AS {column}_a")));
+    }
 
     let order = match dataset.key.as_slice() {
         [] => None,
         key => Some(OrderCheck::new(&dataset.name, &schema, key, connector.source.nulls_first()).map_err(StageError::at(Stage::Check))?),
     };
+    // They share the one volume: together they must not fill it, since a pod that does is evicted without a word.
+    let spilling = plan.rules.iter().filter(|r| r.rule.verdict(&dataset.key) == Verdict::AtEnd).count() as u64;
     let mut rules = Vec::with_capacity(plan.rules.len());
     for (i, planned) in plan.rules.iter().enumerate() {
         let limit = Limit::new(planned.on_violation, &planned.tolerance).ok_or_else(|| {
@@ -78,7 +89,7 @@ pub(crate) async fn parts(plan: &RunPlan, attempt: &Attempt) -> Result<Parts, St
         }
         let scratch = Scratch {
             directory: Path::new(&plan.limits.scratch).join(format!("{}-rule-{i}", attempt.pod)),
-            bytes: plan.limits.scratch_bytes,
+            bytes: plan.limits.scratch_bytes / spilling.max(1),
         };
         let rule = rule::build(&planned.rule, &schema, &dataset.key, scratch).map_err(StageError::at(Stage::Check))?;
         rules.push(ActiveRule {
@@ -99,6 +110,20 @@ pub(crate) async fn parts(plan: &RunPlan, attempt: &Attempt) -> Result<Parts, St
         when_empty: plan.file.when_empty,
     };
     Ok(Parts { source, pipeline })
+}
+
+/// A column that key, rules, mapping or declared types name and that the query gives more than once: taking the first would
+/// put another column's values into the file.
+fn ambiguous<'a>(plan: &'a RunPlan, dataset: &'a Dataset, schema: &Schema) -> Option<&'a str> {
+    let mapped = plan.fields.iter().filter_map(|field| match &field.from {
+        FieldSource::Column(column) => Some(column.as_str()),
+        _ => None,
+    });
+    let key = dataset.key.iter().chain(dataset.columns.keys()).map(String::as_str);
+    let ruled = plan.rules.iter().flat_map(|rule| rule.rule.columns());
+    key.chain(ruled)
+        .chain(mapped)
+        .find(|name| schema.fields().iter().filter(|f| f.name() == name).count() > 1)
 }
 
 /// The one dataset; more than one wait for joins.

@@ -211,12 +211,11 @@ fn failed(delivery: Delivery, error: StageError) -> Delivered {
 }
 
 fn internal(code: &str, message: String, hint: Option<String>) -> StageError {
+    let fault = StageError::internal(Stage::Deliver, message);
     StageError {
-        stage: Stage::Deliver,
-        class: Class::Internal,
         code: code.to_owned(),
-        message,
-        hint,
+        hint: hint.or(fault.hint.clone()),
+        ..fault
     }
 }
 
@@ -225,7 +224,8 @@ async fn sealed(store: &Store, run: &str, expected: &Sha256) -> Result<Manifest,
     let key = Key::Manifest { run: run.to_owned() }.to_string();
     let bytes = store.get(&key, MAX_MANIFEST).await.map_err(StageError::at(Stage::Deliver))?;
     let Some(bytes) = bytes else {
-        return Err(internal("ManifestMissing", format!("could not find {key} in the store"), None));
+        let hint = "find out who removed the object from the store; restore it, or start a new run".to_owned();
+        return Err(internal("ManifestMissing", format!("could not find {key} in the store"), Some(hint)));
     };
     let found = Sha256::of(&bytes);
     if &found != expected {

@@ -94,6 +94,11 @@ async fn work(
     progress: OnProgress,
 ) -> Result<Generated, StageError> {
     if let Some(sealed) = seal::find(store, &plan.run.id).await? {
+        if sealed.manifest.plan_sha256 != plan_sha256.as_str() {
+            // A run has one plan. Whoever takes another's file for this one's would deliver what nobody asked for.
+            let message = format!("could not use the sealed manifest of run {}: it was made by another plan", plan.run.id);
+            return Err(StageError::plain(Stage::Store, Class::Config, "SealedByAnotherPlan", message).with_hint("a run's id is used once: start a new run"));
+        }
         tracing::info!(run.id = plan.run.id, manifest.sha256 = %sealed.named.sha256, "run {} is sealed already", plan.run.id);
         return Ok(generated(sealed, Vec::new(), true));
     }
@@ -138,7 +143,14 @@ async fn work(
 }
 
 async fn read(mut source: Box<dyn Source>, feed: mpsc::Sender<Feed>) -> Result<(), openreg_parts::source::SourceError> {
-    while let Some(rows) = source.next().await? {
+    loop {
+        let rows = tokio::select! {
+            biased;
+            rows = source.next() => rows?,
+            // Nobody wants the rows any more: a query that computes for an hour is not waited for.
+            () = feed.closed() => return Ok(()),
+        };
+        let Some(rows) = rows else { break };
         if feed.send(Feed::Rows(rows)).await.is_err() {
             return Ok(());
         }

@@ -14,6 +14,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 
+/// What libraries may log, whatever level is asked for. Below that they write out the values of parameters, requests with
+/// their signatures and packets of a log-in.
+pub const QUIET: &str = "tokio_postgres=warn,russh=warn,russh_sftp=warn,aws_sdk_s3=warn,aws_runtime=warn,aws_sigv4=warn,aws_smithy_runtime=warn,\
+    aws_smithy_runtime_api=warn,aws_smithy_http_client=warn,hyper=warn,hyper_util=warn,h2=warn,rustls=warn";
+
 /// How long a line may wait.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes that are not made to wait.

@@ -12,7 +12,7 @@ use openreg_plan::report::{Outcome, Stage, TERMINATION_PATH};
 use openreg_plan::{ProbePlan, RunPlan, Sha256};
 use openreg_runner::deliver::{DeliverRequest, deliver};
 use openreg_runner::generate::{OnProgress, generate};
-use openreg_runner::log_ship::{LogShip, LogWriter};
+use openreg_runner::log_ship::{LogShip, LogWriter, QUIET};
 use openreg_runner::probe::probe;
 use openreg_runner::report::{self, Done};
 use openreg_runner::stage::{StageError, chain};
@@ -107,8 +107,7 @@ fn main() -> ExitCode {
 }
 
 fn log_to(writer: LogWriter, directives: &str) {
-    // tokio-postgres logs the values of parameters at level debug: never.
-    let filter = EnvFilter::try_new(format!("{directives},tokio_postgres=warn")).unwrap_or_else(|_| EnvFilter::new("info,tokio_postgres=warn"));
+    let filter = EnvFilter::try_new(format!("{directives},{QUIET}")).unwrap_or_else(|_| EnvFilter::new(format!("info,{QUIET}")));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(writer).init();
 }
 

@@ -20,7 +20,7 @@ use crate::stage::StageError;
 
 /// Bytes of a chunk for the store.
 const CHUNK: usize = 256 << 10;
-/// Rows that are encoded before the chunk's size is looked at.
+/// The most rows that are encoded before the chunk's size is looked at; fewer when they are wide.
 const SLICE: usize = 1024;
 
 /// How far a run is.
@@ -149,12 +149,13 @@ impl Pipeline {
             let marks = active.limit.excludes().then_some(exclude.as_mut_slice());
             let mut found = self.violations.in_batch(i, &active.id, self.keys.as_ref(), (&batch.rows, first_row), marks);
             active.rule.check(&batch, &mut found).map_err(StageError::at(Stage::Check))?;
+            // After each rule: the lines of all rules about all rows of a batch would be many batches' worth of memory.
+            hand_over(&mut self.violations, &mut state.lines)?;
         }
         state.read += length as u64;
         let excluded = exclude.iter().filter(|e| **e).count();
         state.excluded += excluded as u64;
         state.reported += (length - excluded) as u64;
-        self.hand_over_lines(state)?;
         state.stopped |= self
             .rules
             .iter()
@@ -164,6 +165,7 @@ impl Pipeline {
             return Ok(());
         }
         let mapped = self.mapping.apply(&batch.rows).map_err(StageError::at(Stage::Transform))?;
+        let slice = rows_at_once(&mapped);
         let mut at = 0;
         while at < length {
             // Kept rows lie in runs; a run is a slice, which copies nothing.
@@ -174,7 +176,7 @@ impl Pipeline {
             };
             let end = at + run;
             while at < end {
-                let rows = SLICE.min(end - at);
+                let rows = slice.min(end - at);
                 self.encoder
                     .encode(&mapped.slice(at, rows), &mut state.out)
                     .map_err(StageError::at(Stage::Encode))?;
@@ -191,23 +193,18 @@ impl Pipeline {
         Ok(())
     }
 
-    fn hand_over_lines(&mut self, state: &mut State) -> Result<(), Ended> {
-        let lines = self.violations.take_lines();
-        if !lines.is_empty() {
-            state.lines.push(lines.into())?;
-        }
-        Ok(())
-    }
-
     fn end(mut self, mut state: State) -> Result<Processed, Ended> {
         let mut limits = Vec::with_capacity(self.rules.len());
-        for (i, active) in std::mem::take(&mut self.rules).into_iter().enumerate() {
-            active
-                .rule
-                .finish(&mut self.violations.at_end(i, &active.id))
-                .map_err(StageError::at(Stage::Check))?;
+        for (i, mut active) in std::mem::take(&mut self.rules).into_iter().enumerate() {
+            let mut more = true;
+            while more {
+                more = active
+                    .rule
+                    .finish(&mut self.violations.at_end(i, &active.id))
+                    .map_err(StageError::at(Stage::Check))?;
+                hand_over(&mut self.violations, &mut state.lines)?;
+            }
             limits.push(active.limit);
-            self.hand_over_lines(&mut state)?;
         }
         let counts = self.violations.counts().to_vec();
         let stopped = limits.iter().zip(&counts).any(|(limit, count)| limit.stops(*count, state.read));
@@ -235,6 +232,17 @@ impl Pipeline {
             violations,
         })
     }
+}
+
+/// So many rows that a chunk stays near [`CHUNK`], however wide they are: chunks wait for the store, several at a time.
+fn rows_at_once(batch: &RecordBatch) -> usize {
+    let width = batch.get_array_memory_size() / batch.num_rows().max(1);
+    (CHUNK / width.max(1)).clamp(1, SLICE)
+}
+
+fn hand_over(violations: &mut Violations, lines: &mut Outlet) -> Result<(), Closed> {
+    let new = violations.take_lines();
+    if new.is_empty() { Ok(()) } else { lines.push(new.into()) }
 }
 
 /// A plan that no resolved report can be.

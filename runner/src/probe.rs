@@ -20,7 +20,8 @@ pub async fn probe(plan: &ProbePlan, cancel: CancellationToken) -> Result<(), St
         () = cancel.cancelled() => Err(ended("ProbeCancelled", "could not finish the check: it was told to stop".to_owned())),
         result = tokio::time::timeout(limit, check(plan)) => match result {
             Ok(checked) => checked,
-            Err(_) => Err(ended("ProbeTimeout", format!("could not finish the check within {} s", plan.timeout_seconds))),
+            Err(_) => Err(ended("ProbeTimeout", format!("could not finish the check within {} s", plan.timeout_seconds))
+                .with_hint("check that the server is well and answers in time from the namespace in which runs run")),
         },
     }
 }

@@ -42,6 +42,7 @@ pub(crate) async fn seal(store: &Store, manifest: Manifest) -> Result<Sealed, St
                 "ManifestLost",
                 "could not read the manifest that another attempt sealed",
             )
+            .with_hint("it is tried again; if it stays so, find out who removes objects from the store")
         }),
     }
 }

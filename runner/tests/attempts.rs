@@ -43,6 +43,36 @@ async fn a_sealed_run_is_not_made_again() {
 }
 
 #[tokio::test]
+async fn what_another_plan_sealed_is_not_taken_for_this_ones() {
+    let (directory, mut plan) = ground();
+    support::run(&plan, "pod-1").await.unwrap();
+    let sealed = support::object(directory.path(), "runs/every_type/manifest.json");
+    plan["datasets"][0]["query"] = "SELECT * FROM trades WHERE qty > 1 ORDER BY ref".into();
+    let error = support::failure(&plan).await;
+    assert_eq!((error.code.as_str(), error.class), ("SealedByAnotherPlan", Class::Config));
+    assert!(error.hint.is_some());
+    assert_eq!(support::object(directory.path(), "runs/every_type/manifest.json"), sealed);
+}
+
+/// Two rules that spill share the one volume.
+#[tokio::test]
+async fn rules_share_the_scratch_space() {
+    let unique = |id: &str| json!({"id": id, "severity": "Error", "onViolation": "Flag", "tolerance": {}, "rule": {"unique": {"columns": ["qty"]}}});
+    // Three rows of 17 bytes: row number, length, and ["1"].
+    for (rules, bytes, code) in [(1, 60, None), (2, 60, Some("ScratchFull")), (2, 120, None)] {
+        let (_directory, mut plan) = ground();
+        plan["rules"] = (0..rules).map(|i| unique(&format!("R-{i}"))).collect();
+        plan["limits"]["scratchBytes"] = bytes.into();
+        let code_of = match support::run(&plan, "pod-1").await {
+            Ok(_) => None,
+            Err(Stop::Failed(error)) => Some(error.code),
+            Err(stop) => panic!("{stop:?}"),
+        };
+        assert_eq!(code_of.as_deref(), code, "{rules} rules, {bytes} bytes");
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_attempt_leaves_nothing_sealed() {
     let (directory, mut plan) = ground();
     plan["datasets"][0]["query"] = ENDLESS.into();
@@ -108,6 +138,14 @@ async fn bad_plans_say_what_is_wrong() {
             "SELECT ref FROM trades WHERE ref = :x".into(),
             "Read",
             "ParameterInvalid",
+            Class::Config,
+        ),
+        // Which of the two is meant?
+        (
+            "/datasets/0/query",
+            "SELECT *, qty AS ref FROM trades ORDER BY ref".into(),
+            "Read",
+            "ColumnAmbiguous",
             Class::Config,
         ),
         (

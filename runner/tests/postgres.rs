@@ -163,7 +163,7 @@ async fn every_refusal_says_why() {
                 set("/connectors/db/credentials", secret("unknown", &[("allowedHosts", Some(&allowed))])),
             ],
             "HostUnknown",
-            Class::Config,
+            Class::Transient,
         ),
         (query("SELECT 1 AS a; SELECT 2 AS b"), "QueryNotSingle", Class::Config),
         (query("SELECT 1 AS a; COMMIT; DROP TABLE t"), "QueryNotSingle", Class::Config),
@@ -183,6 +183,7 @@ async fn every_refusal_says_why() {
         (query("COMMIT"), "QueryInvalid", Class::Config),
         (query(""), "QueryInvalid", Class::Config),
         (query("SELECT nope FROM t"), "QueryInvalid", Class::Config),
+        (query("SELECT id FROM t WHERE id = $1"), "QueryInvalid", Class::Config),
         (query("SELECT 1 FROM nope"), "QueryInvalid", Class::Config),
         (query("SELEC 1"), "QueryInvalid", Class::Config),
         (query("SELECT id / 0 AS x FROM t"), "ValueRefused", Class::Data),
@@ -278,6 +279,53 @@ async fn a_server_that_goes_away_is_transient() {
         }
     };
     assert_eq!((error.code(), error.class()), ("ConnectionLost", Class::Transient));
+}
+
+/// Something in between that carries `most` bytes of answers and then nothing more, without hanging up.
+async fn falls_silent(to: u16, most: usize) -> u16 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
+                let there = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+                let (mut block, mut carried) = (vec![0; 16 << 10], 0);
+                while carried < most {
+                    let read = from_server.read(&mut block).await.unwrap();
+                    if read == 0 || to_client.write_all(&block[..read]).await.is_err() {
+                        return;
+                    }
+                    carried += read;
+                }
+                there.await.unwrap().unwrap();
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_not_waited_for_without_end() {
+    let Some(postgres) = Postgres::start("a_server_that_falls_silent_is_not_waited_for_without_end").await else {
+        return;
+    };
+    let (_directory, mut plan) = ground(&postgres);
+    plan["datasets"][0]["query"] = "SELECT generate_series(1, 20000000) AS i, repeat('x', 100) AS x".into();
+    // In the middle of the rows, and before the server said anything.
+    for (most, code) in [(1 << 20, "ConnectionLost"), (0, "ConnectTimeout")] {
+        let port = falls_silent(postgres.port, most).await;
+        let allowed = format!("127.0.0.1:{port}\n");
+        plan["connectors"]["db"]["source"]["postgres"]["port"] = port.into();
+        plan["connectors"]["db"]["credentials"] = postgres.secret("silent", &[("allowedHosts", Some(&allowed))]);
+        plan["connectors"]["db"]["limits"] = json!({"connectTimeout": "2s", "statementTimeout": "1s"});
+        let began = Instant::now();
+        let error = support::failure(&plan).await;
+        assert_eq!((error.code.as_str(), error.class), (code, Class::Transient), "{error}");
+        assert!(error.hint.is_some() && began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    }
 }
 
 #[tokio::test]

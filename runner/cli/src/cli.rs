@@ -113,14 +113,19 @@ pub(crate) enum Verify {
         /// The export, JSON lines; - reads standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// A head that an earlier verification printed: the chain must still have it.
+        #[arg(long, value_name = "NUMBER:HASH")]
+        noted: Option<openreg_audit::Noted>,
     },
 }
 
 const VERIFY_EXAMPLES: &str = "\
-The head's hash is printed: compare it with one that was noted earlier, or elsewhere, to see that the end was not cut off.
+The head is printed: note it where nobody can change it, and give it with --noted the next time, to see that the end was not
+cut off and nothing was written anew.
 
 Examples:
   openreg verify audit audit-acme.jsonl
+  openreg verify audit audit-acme.jsonl --noted 124:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
   curl -sH \"Authorization: Bearer $TOKEN\" https://openreg.example/api/v1/audit/export | openreg verify audit -";
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -19,8 +19,8 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Rows and secrets are never logged; tokio-postgres would log parameters at level debug.
-    let filter = tracing_subscriber::EnvFilter::new(format!("{},tokio_postgres=warn", cli.log));
+    // Rows and secrets are never logged.
+    let filter = tracing_subscriber::EnvFilter::new(format!("{},{}", cli.log, openreg_runner::log_ship::QUIET));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -29,7 +29,9 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Lint(arguments) => lint::lint(arguments),
-        Command::Verify { what: Verify::Audit { file } } => audit::verify(file),
+        Command::Verify {
+            what: Verify::Audit { file, noted },
+        } => audit::verify(file, noted.clone()),
     };
     let code = result.unwrap_or_else(|failure| {
         failure.print();

@@ -1,5 +1,5 @@
-//! What the API server would refuse in an object: the structural part of the CRDs' own schemas, and the one form of rule
-//! that says "exactly one of". Other CEL rules are said again by `openreg-resolve` where they judge one object.
+//! What the API server would refuse in an object: the structural part of the CRDs' own schemas, and the two forms of rule
+//! that say "exactly one of" and "matches". Other CEL rules are said again by `openreg-resolve` where they judge one object.
 
 use std::collections::BTreeMap;
 
@@ -80,10 +80,12 @@ fn judge(schema: &Value, value: &Value, at: &str, problems: &mut Vec<Problem>) {
         }
         Value::String(text) => {
             within(schema, "minLength", "maxLength", text.chars().count() as f64, "characters", at, problems);
-            if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
-                && !regex::Regex::new(pattern).is_ok_and(|r| r.is_match(text))
-            {
-                problems.push(Problem::new(at, format!("`{text}` does not match {pattern}")));
+            for (rule, message) in rules(schema) {
+                if let Some(pattern) = openreg_crds::words::pattern_of(rule)
+                    && !regex::Regex::new(pattern).is_ok_and(|r| r.is_match(text))
+                {
+                    problems.push(Problem::new(at, format!("`{text}` is not possible: {message}")));
+                }
             }
         }
         Value::Number(number) => within(schema, "minimum", "maximum", number.as_f64().unwrap_or_default(), "", at, problems),
@@ -113,17 +115,22 @@ fn object(schema: &Value, members: &Map<String, Value>, at: &str, problems: &mut
             }
         }
     }
-    for rule in schema.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten() {
-        let (expression, message) = (
-            rule.get("rule").and_then(Value::as_str).unwrap_or_default(),
-            rule.get("message").and_then(Value::as_str),
-        );
-        if let Some(names) = exactly_one(expression)
+    for (rule, message) in rules(schema) {
+        if let Some(names) = exactly_one(rule)
             && names.iter().filter(|name| members.contains_key(**name)).count() != 1
         {
-            problems.push(Problem::new(at, message.unwrap_or("set exactly one of its members")));
+            problems.push(Problem::new(at, message));
         }
     }
+}
+
+/// The CEL rules of a schema, each with its message.
+fn rules(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let rules = schema.get("x-kubernetes-validations").and_then(Value::as_array);
+    rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| Some((rule.get("rule")?.as_str()?, rule.get("message")?.as_str()?)))
 }
 
 /// The members in `[has(self.a), has(self.b)].exists_one(x, x)`.

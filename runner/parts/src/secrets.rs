@@ -135,13 +135,13 @@ impl SecretFiles {
     /// Refuses a host that the Secret's owner did not list. Call it before the first value is read.
     pub fn allow(&self, host: &str, port: u16) -> Result<(), SecretError> {
         let list = self.get(ALLOWED_HOSTS)?;
-        let address = format!("{host}:{port}");
-        if list.expose().lines().any(|line| line.trim().eq_ignore_ascii_case(&address)) {
+        let host = bracketed(host);
+        if list.expose().lines().any(|line| is_address(line.trim(), &host, port)) {
             return Ok(());
         }
         Err(SecretError::HostNotAllowed {
             name: self.name.clone(),
-            host: host.to_owned(),
+            host,
             port,
         })
     }
@@ -151,5 +151,60 @@ impl SecretFiles {
         std::fs::read_dir(&self.directory).map_or(true, |mut entries| {
             !entries.any(|entry| entry.is_ok_and(|e| !e.file_name().to_string_lossy().starts_with("..")))
         })
+    }
+}
+
+/// The host as it stands before a port: an IPv6 address in brackets, else its own groups look like ports.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}
+
+/// Whether `line` is exactly that host, in letters of any case, and that port. Nothing is matched in part, and a trailing
+/// dot is another name: it is not looked up in the same way.
+fn is_address(line: &str, host: &str, port: u16) -> bool {
+    line.rsplit_once(':')
+        .is_some_and(|(listed, number)| listed.eq_ignore_ascii_case(host) && number == port.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_listed_address_may_have_a_secret() {
+        let directory = std::env::temp_dir().join(format!("openreg-secrets-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let list = "db.acme.svc:5432\r\n  DB2.acme.svc:6432 \n[2001:db8::1]:22\n10.1.0.7:22\nnoport\n";
+        std::fs::write(directory.join(ALLOWED_HOSTS), list).unwrap();
+        let secret = SecretFiles::new("s", &directory);
+        for (host, port, allowed) in [
+            ("db.acme.svc", 5432, true),
+            ("Db.Acme.SVC", 5432, true),
+            ("db2.acme.svc", 6432, true),
+            ("db.acme.svc", 5433, false),
+            ("db.acme.svc", 543, false),
+            ("db.acme.svc.", 5432, false),
+            ("b.acme.svc", 5432, false),
+            ("db.acme.svc.evil.example", 5432, false),
+            ("db.acme.svc:5432\nevil", 5432, false),
+            ("2001:db8::1", 22, true),
+            ("[2001:db8::1]", 22, true),
+            ("2001:db8::1:22", 22, false),
+            ("10.1.0.7", 22, true),
+            ("10.1.0.70", 22, false),
+            ("noport", 5432, false),
+        ] {
+            let answer = secret.allow(host, port);
+            assert_eq!(answer.is_ok(), allowed, "{host}:{port}");
+            if let Err(error) = answer {
+                assert_eq!(error.code(), "SecretHostNotAllowed");
+                assert!(error.hint().is_some());
+            }
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -144,7 +144,8 @@ impl JsonSchema for ByteSize {
         "ByteSize".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "maxLength": 16, "pattern": "^[0-9]{1,15}(Ki|Mi|Gi)?$"})
+        // 10 digits, so that whatever the API server stores can be read: 9999999999Gi is below 2^64, one digit more is not.
+        json_schema!({"type": "string", "maxLength": 16, "pattern": "^[0-9]{1,10}(Ki|Mi|Gi)?$"})
     }
 }
 
@@ -172,6 +173,8 @@ mod tests {
         assert_eq!(size("8Mi"), Some(8_388_608));
         assert_eq!(size("1000"), Some(1000));
         assert_eq!(size("4Gi"), Some(4_294_967_296));
+        // The most that the schema lets pass.
+        assert_eq!(size("9999999999Gi"), Some(9_999_999_999 << 30));
         for text in ["", "Mi", "8MB", "-1", "8 Mi", "99999999999999999999Gi"] {
             assert_eq!(size(text), None, "{text}");
         }

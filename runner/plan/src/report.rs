@@ -1,4 +1,5 @@
-//! What a runner says at its end, in the pod's termination message: fixed fields, at most 2 KiB by construction.
+//! What a runner says at its end, in the pod's termination message: fixed fields, three texts of at most 512 bytes, and so
+//! always less than the 4096 bytes that Kubernetes keeps.
 
 use openreg_parts::error::Class;
 use openreg_parts::store::manifest;
@@ -6,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 
-/// The most bytes of a message or a hint.
+/// The most bytes of a message, a hint or a remote path, as JSON writes it.
 pub const MAX_TEXT: usize = 512;
 
 /// Where the message is written in a pod.
@@ -137,7 +138,7 @@ pub struct Delivery {
     pub begun: bool,
     /// Files that have a receipt.
     pub receipts: u32,
-    /// Path of the last file at the receiver.
+    /// Path of the last file at the receiver, shortened to 512 bytes in the termination message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
     /// SHA-256 of the last receipt's bytes.
@@ -165,19 +166,33 @@ impl RunReport {
             f.message = shortened(&f.message);
             f.hint = f.hint.as_deref().map(shortened);
         }
+        if let Some(d) = &mut short.delivery {
+            d.remote = d.remote.as_deref().map(shortened);
+        }
         // Only strings and integers: cannot fail.
         serde_json::to_string(&short).unwrap_or_default()
     }
 }
 
-/// At most [`MAX_TEXT`] bytes of `text`, cut between characters, with an ellipsis where it was cut.
+/// `text` as one line of at most [`MAX_TEXT`] bytes of JSON, cut between characters, with an ellipsis where it was cut.
+/// Control characters become spaces: six bytes each in JSON, they would push the message over what Kubernetes keeps, and
+/// half a message is none.
 pub fn shortened(text: &str) -> String {
-    if text.len() <= MAX_TEXT {
-        return text.to_owned();
+    let room = MAX_TEXT - '…'.len_utf8();
+    let mut out = String::new();
+    let (mut length, mut fits) = (0, 0);
+    for c in text.chars() {
+        let c = if c.is_control() { ' ' } else { c };
+        length += c.len_utf8() + usize::from(matches!(c, '"' | '\\'));
+        if length > MAX_TEXT {
+            out.truncate(fits);
+            out.push('…');
+            return out;
+        }
+        out.push(c);
+        if length <= room {
+            fits = out.len();
+        }
     }
-    let mut end = MAX_TEXT - '…'.len_utf8();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &text[..end])
+    out
 }

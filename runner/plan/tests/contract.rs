@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
 
+use openreg_parts::error::Class;
 use openreg_plan::plan::PlanError;
+use openreg_plan::report::{Delivery, Failure, Outcome, RunReport, SealedManifest, Stage, Totals, Usage, shortened};
 use openreg_plan::{RunPlan, Sha256};
 use serde_json::Value;
 
@@ -64,4 +66,64 @@ fn another_plan_is_refused() {
     for text in ["", "{}", "[]", "null", "{\"version\":1}"] {
         assert!(matches!(RunPlan::from_bytes(text.as_bytes(), None), Err(PlanError::Syntax(_))), "{text}");
     }
+}
+
+/// Whatever the texts hold, the message is whole JSON that Kubernetes keeps whole: at most 4096 bytes.
+#[test]
+fn the_termination_message_always_fits() {
+    let digest = Sha256::of(b"x");
+    for piece in ["x", "\u{1}", "\"", "\\", "ä", "\n", "\u{7f}", "𝄞", "\u{2028}"] {
+        let text = piece.repeat(3000);
+        let report = RunReport {
+            version: 1,
+            outcome: Outcome::Unknown,
+            failure: Some(Failure {
+                stage: Stage::Transform,
+                class: Class::Transient,
+                code: "TheLongestCodeThatAnybodyCouldEverWant".into(),
+                message: text.clone(),
+                hint: Some(text.clone()),
+            }),
+            manifest: Some(SealedManifest {
+                key: format!("runs/{}/manifest.json", "0".repeat(36)),
+                sha256: digest.clone(),
+                outcome: openreg_parts::store::manifest::Outcome::Complete,
+            }),
+            totals: Some(Totals {
+                read: u64::MAX,
+                reported: u64::MAX,
+                excluded: u64::MAX,
+                dropped: u64::MAX,
+                violations: u64::MAX,
+                artifacts: u64::MAX,
+                bytes: u64::MAX,
+            }),
+            delivery: Some(Delivery {
+                begun: true,
+                receipts: u32::MAX,
+                remote: Some(text.clone()),
+                receipt_sha256: Some(digest.clone()),
+            }),
+            usage: Usage {
+                duration_ms: u64::MAX,
+                vm_hwm_bytes: u64::MAX,
+                cgroup_peak_bytes: u64::MAX,
+            },
+        };
+        let json = report.to_json();
+        assert!(json.len() <= 3072, "{piece:?}: {} bytes", json.len());
+        let again: RunReport = serde_json::from_str(&json).unwrap();
+        let message = again.failure.unwrap().message;
+        assert!(message.ends_with('…') && !message.contains('\n'), "{piece:?}: {message}");
+    }
+}
+
+#[test]
+fn short_texts_stay_as_they_are() {
+    for (text, expected) in [("", ""), ("could not read", "could not read"), ("two\nlines", "two lines")] {
+        assert_eq!(shortened(text), expected);
+    }
+    let whole = "x".repeat(512);
+    assert_eq!(shortened(&whole), whole);
+    assert_eq!(shortened(&format!("{whole}x")), format!("{}…", "x".repeat(509)));
 }

@@ -3,14 +3,18 @@
 //! | seen, in this order | step |
 //! |---|---|
 //! | receipt of this run's file | Done |
-//! | receipt or claim of another run | Refuse: NameClaimed |
+//! | receipt or claim of another run | Refuse: NameClaimed; a claim that was given back does not count, nor do those before it |
 //! | committing, and no claim | Unknown: somebody removed what the store must keep |
-//! | no claim | Stop when told to; else look, refuse a name that is taken, Claim 1 |
+//! | no claim | Stop when told to; else look, refuse a name that is taken, Claim the next number |
 //! | another pod's claim | Refuse: ClaimHeld, unless that pod was seen to end: then Claim the next number |
-//! | own claim, no committing | Stop when told to; else look, refuse a name that is taken, Upload, then Commit |
+//! | own claim, no committing | Stop when told to (Leave, if a committing may stand); else look, refuse a name that is taken, Upload, then Commit |
 //! | own claim, committing, the file lies there | WriteReceipt |
 //! | own claim, committing, the temporary file lies there | Rename, or Upload again if it is not whole |
 //! | own claim, committing, neither lies there | Unknown: it is never sent again |
+//!
+//! A holder that fails or is stopped before it asks for `committing` gives the name back: a run that was cancelled, or that
+//! met a directory that was not there, must not keep the name from the run that comes after it. Only the holder does that,
+//! as the last thing it does.
 //!
 //! `committing` is written only by the holder of the highest claim and before its rename; a pod that ended renames no
 //! more. So while there is no `committing`, nothing of this run can be visible, and while there is, nobody sends again
@@ -47,6 +51,8 @@ pub(super) struct Seen {
     pub(super) remote: Option<Remote>,
     /// This process uploaded the file and compared what lies there.
     pub(super) uploaded: bool,
+    /// This process asked for `committing` and got no answer: it may stand.
+    pub(super) commit_asked: bool,
     /// Told to stop, or out of time.
     pub(super) stop: bool,
 }
@@ -81,6 +87,8 @@ pub(super) enum Step {
     Unknown,
     /// Stop; remove this pod's temporary file.
     Stop,
+    /// Stop; leave the temporary file: without it, a `committing` that stands after all could never be settled.
+    Leave,
     /// Look at the receiver.
     Look,
     /// Write the claim of that number.
@@ -115,19 +123,21 @@ pub(super) fn decide(me: &Me, seen: &Seen) -> Step {
             Step::Refuse(Refusal::NameClaimed { run: receipt.run.clone() })
         };
     }
-    if let Some(other) = seen
-        .claims
+    let given_back = seen.claims.iter().rposition(|c| c.released).map_or(0, |last| last + 1);
+    let standing = &seen.claims[given_back..];
+    let next = u32::try_from(seen.claims.len()).unwrap_or(u32::MAX).saturating_add(1);
+    if let Some(other) = standing
         .iter()
         .find(|c| c.run != me.run || c.manifest_sha256 != me.manifest_sha256 || c.sha256 != me.sha256)
     {
         return Step::Refuse(Refusal::NameClaimed { run: other.run.clone() });
     }
-    let Some(holder) = seen.claims.last() else {
+    let Some(holder) = standing.last() else {
         return match (&seen.committing, seen.stop, seen.remote) {
             (Some(_), ..) => Step::Unknown,
             (None, true, _) => Step::Stop,
             (None, false, None) => Step::Look,
-            (None, false, Some(Remote { last: Lies::Nothing, .. })) => Step::Claim { number: 1 },
+            (None, false, Some(Remote { last: Lies::Nothing, .. })) => Step::Claim { number: next },
             (None, false, Some(_)) => Step::Refuse(Refusal::NameTaken),
         };
     };
@@ -138,9 +148,7 @@ pub(super) fn decide(me: &Me, seen: &Seen) -> Step {
         if seen.stop && seen.committing.is_none() {
             return Step::Stop;
         }
-        return Step::Claim {
-            number: u32::try_from(seen.claims.len()).unwrap_or(u32::MAX).saturating_add(1),
-        };
+        return Step::Claim { number: next };
     }
     match &seen.committing {
         None => before_commit(seen),
@@ -151,6 +159,7 @@ pub(super) fn decide(me: &Me, seen: &Seen) -> Step {
 /// Own claim, nothing committed: nothing of this run is visible.
 fn before_commit(seen: &Seen) -> Step {
     match seen.remote {
+        _ if seen.stop && seen.commit_asked => Step::Leave,
         _ if seen.stop => Step::Stop,
         None => Step::Look,
         Some(Remote {

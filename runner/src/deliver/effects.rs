@@ -1,6 +1,7 @@
 //! How each step of one file's delivery is done. What is done next is decided elsewhere; a step that fails leaves `seen`
 //! as it was, or forgets what lies at the receiver.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,9 @@ use super::gather::{Records, Wanted};
 use super::link::Link;
 use super::record::{Claim, Committing, Receipt, VERSION};
 use crate::stage::StageError;
+
+/// How long tidying up after a failure may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl File<'_> {
     /// This pod's temporary name, or that of the pod whose rename is under way.
@@ -77,8 +81,8 @@ impl File<'_> {
         }
     }
 
-    pub(super) async fn claim(&self, number: u32, records: &Records<'_>, seen: &mut Seen) -> Result<(), StepError> {
-        let claim = Claim {
+    fn claim_of_mine(&self, released: bool) -> Claim {
+        Claim {
             version: VERSION,
             run: self.me.run.clone(),
             manifest_sha256: self.me.manifest_sha256.clone(),
@@ -86,7 +90,22 @@ impl File<'_> {
             size: self.me.size,
             pod: self.me.pod.clone(),
             attempt: self.attempt,
-        };
+            released,
+        }
+    }
+
+    /// Gives the name back, as far as that is possible: when it is not, the name stays this run's.
+    pub(super) async fn release(&self, records: &Records<'_>, seen: &Seen) {
+        let number = u32::try_from(seen.claims.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let Ok(claim) = json(&self.claim_of_mine(true)) else { return };
+        let written = tokio::time::timeout(PATIENCE, self.store.create(&records.claim(number), claim)).await;
+        if !matches!(written, Ok(Ok(Created::New))) {
+            tracing::warn!(remote = %self.remote, "could not give the remote name back: only this run can use it");
+        }
+    }
+
+    pub(super) async fn claim(&self, number: u32, records: &Records<'_>, seen: &mut Seen) -> Result<(), StepError> {
+        let claim = self.claim_of_mine(false);
         match self.store.create(&records.claim(number), json(&claim)?).await? {
             Created::New => {
                 tracing::info!(remote = %self.remote, claim = number, "claimed the remote name");
@@ -103,12 +122,12 @@ impl File<'_> {
     pub(super) async fn upload(&self, seen: &mut Seen, link: &mut Link<'_>) -> Result<(), StepError> {
         let committed = seen.committing.is_some();
         let temporary = self.temporary(seen)?;
-        let left_behind: Vec<_> = seen
+        let left_behind = seen
             .claims
             .iter()
             .map(|c| c.pod.as_str())
             .filter(|pod| !committed && *pod != self.me.pod)
-            .collect();
+            .collect::<BTreeSet<_>>();
         let work = async {
             let transport = link.transport().await?;
             for pod in left_behind {
@@ -238,7 +257,7 @@ impl File<'_> {
     pub(super) async fn clean(&self, link: &mut Link<'_>) {
         let Some(transport) = link.connected() else { return };
         let Ok(temporary) = self.temporary_of(&self.me.pod) else { return };
-        let removed = tokio::time::timeout(Duration::from_secs(10), transport.remove(&temporary)).await;
+        let removed = tokio::time::timeout(PATIENCE, transport.remove(&temporary)).await;
         if !matches!(removed, Ok(Ok(()))) {
             tracing::warn!(remote = %self.remote, temporary = %temporary, "could not remove the temporary file");
         }

@@ -105,13 +105,7 @@ impl StepError {
 }
 
 pub(super) fn internal(message: &str) -> StageError {
-    StageError {
-        stage: Stage::Deliver,
-        class: Class::Internal,
-        code: "ProtocolBroken".to_owned(),
-        message: message.to_owned(),
-        hint: None,
-    }
+    super::internal("ProtocolBroken", message.to_owned(), None)
 }
 
 impl File<'_> {
@@ -147,6 +141,7 @@ impl File<'_> {
                     tracing::warn!(remote = %self.remote, error = %e.stage_error(), "could not finish the delivery, trying again");
                     tokio::time::sleep(self.pause * (1 << settling)).await;
                     settling += 1;
+                    seen.commit_asked |= step == Step::Commit;
                     if matches!(e, StepError::Transport(_)) {
                         link.drop_connection();
                         seen.remote = None;
@@ -156,8 +151,9 @@ impl File<'_> {
                     // A claim whose answer was lost may stand.
                     let begun = matches!(step, Step::Claim { .. }) && e.class() == Class::Transient;
                     // So may a `committing`: then the temporary file is the only proof that nothing was renamed.
-                    if seen.committing.is_none() && step != Step::Commit && self.owns(&seen) {
+                    if seen.committing.is_none() && !seen.commit_asked && step != Step::Commit && self.owns(&seen) {
                         self.clean(link).await;
+                        self.release(&records, &seen).await;
                     }
                     let mut ended = self.ended(&seen, Err(e.stage_error()));
                     ended.begun |= begun;
@@ -174,7 +170,7 @@ impl File<'_> {
     }
 
     fn owns(&self, seen: &Seen) -> bool {
-        seen.claims.last().is_some_and(|c| c.pod == self.me.pod)
+        seen.claims.last().is_some_and(|c| c.pod == self.me.pod && !c.released)
     }
 
     async fn act(&self, step: &Step, records: &Records<'_>, seen: &mut Seen, link: &mut Link<'_>) -> Result<Option<End>, StepError> {
@@ -192,8 +188,14 @@ impl File<'_> {
                 if self.owns(seen) {
                     self.clean(link).await;
                 }
+                let last = seen.claims.last().filter(|c| c.run == self.me.run && !c.released);
+                // Also for a pod of this run that ended: it can no longer do so itself.
+                if last.is_some_and(|c| c.pod == self.me.pod || self.me.ended_pods.contains(&c.pod)) {
+                    self.release(records, seen).await;
+                }
                 return Ok(Some(End::Stopped(self.stopper.now().unwrap_or(Stop::Cancelled))));
             }
+            Step::Leave => return Ok(Some(End::Stopped(self.stopper.now().unwrap_or(Stop::Cancelled)))),
             Step::Look => self.look(seen, link).await?,
             Step::Claim { number } => self.claim(*number, records, seen).await?,
             Step::Upload => self.upload(seen, link).await?,

@@ -102,6 +102,7 @@ impl Records<'_> {
             claims,
             remote: None,
             uploaded,
+            commit_asked: false,
             stop: false,
         })
     }

@@ -11,7 +11,8 @@ pub(super) const VERSION: u32 = 1;
 /// The most bytes of a record.
 pub(super) const MAX_BYTES: usize = 16 << 10;
 
-/// Who may send a file to a remote name. The claim with the highest number is the holder's.
+/// Who may send a file to a remote name. The claim with the highest number is the holder's; one that is released gives the
+/// name back, and those before it no longer count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claim {
@@ -29,6 +30,9 @@ pub(super) struct Claim {
     pub(super) pod: String,
     /// The attempt it belongs to.
     pub(super) attempt: u32,
+    /// The holder gave the name back before anything of it could become visible, and does nothing more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) released: bool,
 }
 
 /// Written before the rename: from here on the file may be visible.

@@ -64,6 +64,17 @@ impl Output {
         let mut files = vec![(stored(&format!("runs/{}/manifest.json", plan.run.id)), "manifest.json".to_owned())];
         files.extend(manifest.violations.iter().map(|v| (stored(&v.key), "violations.jsonl".to_owned())));
         files.extend(manifest.artifacts.iter().map(|a| (stored(&a.key), a.name.clone())));
+        if let Some(artifact) = manifest
+            .artifacts
+            .iter()
+            .find(|a| matches!(a.name.as_str(), "manifest.json" | "violations.jsonl"))
+        {
+            return Err(Failure::config(format!(
+                "could not write the report's file: {} is the name of a file of every run",
+                artifact.name
+            ))
+            .hint("choose another spec.file.name"));
+        }
         let mut list: Vec<String> = files.iter().map(|(_, name)| name.clone()).collect();
         let delivered = deliveries
             .iter()

@@ -120,8 +120,10 @@ fn first_rows(manifest: &Manifest, output: &Output) -> Result<BTreeMap<String, V
     Ok(first)
 }
 
+/// A value as text. Control characters are not sent to the terminal: data must not be able to steer it.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn next(plan: &RunPlan, manifest: &Manifest, output: &Output) -> String {
@@ -152,6 +154,24 @@ fn next(plan: &RunPlan, manifest: &Manifest, output: &Output) -> String {
                 "blocked: rules {} found more than they tolerate, so no file was made; correct the rows and run again{look}",
                 blocking.join(", ")
             )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_does_not_steer_the_terminal() {
+        for (value, text) in [
+            (Value::from("T-1"), "T-1"),
+            (Value::from("\u{1b}[2Jx\n"), "\u{fffd}[2Jx\u{fffd}"),
+            (Value::from("\u{9b}31m"), "\u{fffd}31m"),
+            (Value::Null, "null"),
+            (Value::from(7), "7"),
+        ] {
+            assert_eq!(plain(&value), text);
         }
     }
 }

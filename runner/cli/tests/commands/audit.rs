@@ -46,6 +46,26 @@ fn a_chain_is_whole_or_breaks_somewhere() {
 }
 
 #[test]
+fn with_a_noted_head_a_chain_whose_end_was_cut_off_is_refused() {
+    let (text, head) = export(40);
+    let noted = format!("40:{head}");
+    let whole = openreg_with(["verify", "audit", "-"], &text);
+    assert!(whole.out.contains(&noted), "it says what to note: {}", whole.out);
+    assert_eq!(openreg_with(["verify", "audit", "-", "--noted", noted.as_str()], &text).code, 0);
+    let cut: String = text.lines().take(30).map(|l| format!("{l}\n")).collect();
+    assert_eq!(openreg_with(["verify", "audit", "-"], &cut).code, 0, "by itself it cannot tell");
+    let answer = openreg_with(["verify", "audit", "-", "--noted", noted.as_str()], &cut);
+    assert_eq!(answer.code, 11);
+    assert!(
+        answer.err.contains("the chain ends at entry 30, and entry 40 was noted: its end was cut off"),
+        "{}",
+        answer.err
+    );
+    let wrong = openreg_with(["verify", "audit", "-", "--noted", "40"], &text);
+    assert!(wrong.err.contains("write NUMBER:HASH"), "{}", wrong.err);
+}
+
+#[test]
 fn what_is_no_export_is_refused() {
     let answer = openreg_with(["verify", "audit", "-"], "{\"a\": 1}\n");
     assert_eq!(answer.code, 11);

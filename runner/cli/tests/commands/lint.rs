@@ -56,6 +56,10 @@ fn each_problem_has_its_place() {
             vec!["6:28 spec.limits.connectTimeout: `10` is a number: write a text, in quotes"],
         ),
         (
+            format!("{connector}  sqlite: {{path: a}}\n  checkInterval: often\n"),
+            vec!["6:18 spec.checkInterval: `often` is not possible: write a length of time, such as 500ms, 10s, 5m, 1h30m or 7d"],
+        ),
+        (
             "kind: Connector\n".to_owned(),
             vec!["1:1 is no Kubernetes object: write apiVersion, kind, metadata and spec"],
         ),

@@ -199,6 +199,13 @@ fn what_is_wrong_is_said_with_an_exit_code_and_a_hint() {
             10,
             "no such column: nope",
         ),
+        (
+            "a file with the name of one of ours",
+            |t| t.replace("trades_{param.lei}_{period.start:%Y%m%d}.csv", "violations.jsonl"),
+            &[],
+            10,
+            "violations.jsonl is the name of a file of every run",
+        ),
         ("a file that is not there", |t| t.replace("trades.sql", "other.sql"), &[], 10, "could not read"),
         (
             "a database that is not there",

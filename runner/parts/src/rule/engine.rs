@@ -23,8 +23,9 @@ pub trait Rule: Send {
     fn verdict(&self) -> Verdict;
     /// Judges the rows of a batch. May spill, so may fail.
     fn check(&mut self, batch: &Batch, found: &mut Found<'_>) -> Result<(), RuleError>;
-    /// Judges what only the last row decides.
-    fn finish(self: Box<Self>, found: &mut Found<'_>) -> Result<(), RuleError>;
+    /// Judges what only the last row decides, in steps: `true` means that there is more. Between two steps the caller takes
+    /// the lines away, so that memory does not grow with what is found.
+    fn finish(&mut self, found: &mut Found<'_>) -> Result<bool, RuleError>;
 }
 
 /// Where a rule may keep what does not fit memory.

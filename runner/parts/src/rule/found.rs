@@ -114,6 +114,11 @@ impl Found<'_> {
         self.write(row, columns, Some(same_as), key);
     }
 
+    /// Bytes of lines that nobody has taken yet.
+    pub fn waiting(&self) -> usize {
+        self.violations.lines.len()
+    }
+
     fn write(&mut self, row: u64, columns: &[&str], same_as: Option<u64>, key: &[u8]) {
         let violations = &mut *self.violations;
         violations.counts[self.rule] += 1;

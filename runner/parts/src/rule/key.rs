@@ -71,7 +71,8 @@ impl KeyColumns {
         self.write_json(batch, row, out, b'{', b'}');
     }
 
-    /// Appends the values of a row as a JSON array of texts: `["T-7",null]`. Different values give different bytes.
+    /// Appends the values of a row as a JSON array of texts: `["T-7",null]`. Different values give different bytes, and equal
+    /// ones equal bytes: a number that is kept as text is written without the zeros at its end.
     pub fn write_json_array(&self, batch: &RecordBatch, row: usize, out: &mut Vec<u8>) {
         self.write_json(batch, row, out, b'[', b']');
     }
@@ -93,6 +94,9 @@ impl KeyColumns {
                 continue;
             }
             match column.as_string_opt::<i32>() {
+                Some(texts) if open == b'[' && batch.schema_ref().field(*index).metadata().contains_key(NUMBER_AS_TEXT) => {
+                    json_text(shortest(texts.value(row)), out)
+                }
                 Some(texts) => json_text(texts.value(row), out),
                 None => {
                     value.clear();
@@ -102,6 +106,15 @@ impl KeyColumns {
             }
         }
         out.push(close);
+    }
+}
+
+/// A decimal without the zeros at its end that say nothing.
+fn shortest(number: &str) -> &str {
+    if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
     }
 }
 

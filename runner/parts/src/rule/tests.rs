@@ -46,7 +46,8 @@ fn run(options: &RuleOptions, batch: &RecordBatch, ordered_by: &[String], cut: u
             &mut violations.in_batch(0, "R", Some(&keys), (&part.rows, part.first_row), Some(&mut exclude)),
         )?;
     }
-    rule.finish(&mut violations.at_end(0, "R"))?;
+    while rule.finish(&mut violations.at_end(0, "R"))? {}
+    drop(rule);
     assert!(!directory.exists(), "the scratch directory is left clean");
     let lines = String::from_utf8(violations.take_lines()).unwrap();
     let mut found: Vec<u64> = lines
@@ -80,6 +81,49 @@ fn rules_find_the_rows_they_must() {
         assert_eq!(run(&pattern, &batch, &[], cut, 1 << 20).unwrap().0, [3, 5]);
         // Two absent values are equal.
         assert_eq!(run(&unique, &batch, &[], cut, 1 << 20).unwrap().0, [4, 6]);
+    }
+}
+
+/// Every row but the first is found: the lines must not pile up until the end.
+#[test]
+fn lines_are_handed_over_while_equal_rows_are_found() {
+    const ROWS: usize = 20_000;
+    let batch = rows(&vec![Some("the same"); ROWS], &vec![None; ROWS]);
+    let unique = RuleOptions::Unique(UniqueOptions { columns: vec!["id".into()] });
+    let scratch = tempfile::tempdir().unwrap();
+    let scratch = Scratch {
+        directory: scratch.path().join("unique"),
+        bytes: 1 << 20,
+    };
+    let mut rule = build(&unique, &batch.schema(), &[], scratch).unwrap();
+    let mut violations = Violations::new("t", 1);
+    let part = Batch { rows: batch, first_row: 1 };
+    rule.check(&part, &mut violations.in_batch(0, "R", None, (&part.rows, 1), None)).unwrap();
+    let (mut lines, mut most, mut more) = (0, 0, true);
+    while more {
+        more = rule.finish(&mut violations.at_end(0, "R")).unwrap();
+        let step = violations.take_lines();
+        most = most.max(step.len());
+        lines += step.iter().filter(|b| **b == b'\n').count();
+    }
+    assert_eq!((lines, violations.total()), (ROWS - 1, ROWS as u64 - 1));
+    assert!(most < 300 << 10, "{most} bytes at once");
+}
+
+/// `1.0` and `1.00` are two texts and one number.
+#[test]
+fn numbers_without_a_precision_are_compared_as_numbers() {
+    use arrow_schema::{DataType, Field, Schema};
+    let metadata = std::collections::HashMap::from([(crate::source::NUMBER_AS_TEXT.to_owned(), "true".to_owned())]);
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["1.0", "1.00", "10", "1", "100", "-1.50", "-1.5"]));
+    for (number, expected) in [(true, vec![2, 4, 7]), (false, vec![])] {
+        let mut field = Field::new("id", DataType::Utf8, true);
+        if number {
+            field = field.with_metadata(metadata.clone());
+        }
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![texts.clone()]).unwrap();
+        let unique = RuleOptions::Unique(UniqueOptions { columns: vec!["id".into()] });
+        assert_eq!(run(&unique, &batch, &[], 3, 1 << 20).unwrap().0, expected);
     }
 }
 

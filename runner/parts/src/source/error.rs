@@ -15,24 +15,28 @@ pub enum SourceError {
         /// Host and port.
         address: String,
     },
-    /// The name does not resolve.
+    /// The name does not resolve, or the name servers do not answer: a resolver often cannot tell one from the other.
     #[error("could not find host {host}")]
     HostUnknown {
         /// The host.
         host: String,
-        /// Whether the name server could not answer at all.
-        temporary: bool,
     },
     /// Nobody listens.
-    #[error("could not connect to {address}")]
+    #[error("could not connect to {address}: the connection was refused")]
     ConnectionRefused {
+        /// Host and port.
+        address: String,
+    },
+    /// No way leads there.
+    #[error("could not connect to {address}: there is no way to it")]
+    HostUnreachable {
         /// Host and port.
         address: String,
         /// Why.
         source: std::io::Error,
     },
-    /// No connection in time.
-    #[error("could not connect to {address} within {seconds} s")]
+    /// No answer in time: a packet filter that drops, a host that is off, a server that hangs.
+    #[error("could not connect to {address} within {seconds} s: there was no answer")]
     ConnectTimeout {
         /// Host and port.
         address: String,
@@ -54,6 +58,12 @@ pub enum SourceError {
         address: String,
         /// The server's code.
         sqlstate: String,
+    },
+    /// Both sides know no common way to log in.
+    #[error("could not log in to {address}: the server wants a way to log in that is not supported")]
+    LoginUnsupported {
+        /// Host and port.
+        address: String,
     },
     /// There is no such database.
     #[error("could not find {database}")]
@@ -174,8 +184,10 @@ pub enum SourceError {
 impl Classified for SourceError {
     fn class(&self) -> Class {
         match self {
-            Self::HostUnknown { temporary: true, .. }
+            // A name that does not exist looks like a name server that is away, and a try more costs little.
+            Self::HostUnknown { .. }
             | Self::ConnectionRefused { .. }
+            | Self::HostUnreachable { .. }
             | Self::ConnectTimeout { .. }
             | Self::ServerUnavailable { .. }
             | Self::ConnectionLost { .. }
@@ -194,9 +206,11 @@ impl Classified for SourceError {
             Self::CredentialsMissing { .. } => "CredentialsMissing",
             Self::HostUnknown { .. } => "HostUnknown",
             Self::ConnectionRefused { .. } => "ConnectionRefused",
+            Self::HostUnreachable { .. } => "HostUnreachable",
             Self::ConnectTimeout { .. } => "ConnectTimeout",
             Self::TlsFailed { .. } => "TlsFailed",
             Self::PasswordRefused { .. } => "PasswordRefused",
+            Self::LoginUnsupported { .. } => "LoginUnsupported",
             Self::DatabaseMissing { .. } => "DatabaseMissing",
             Self::ServerUnavailable { .. } => "ServerUnavailable",
             Self::QueryNotSingle => "QueryNotSingle",
@@ -222,8 +236,11 @@ impl Classified for SourceError {
         Some(match self {
             Self::Secret(e) => return e.hint(),
             Self::CredentialsMissing { .. } => "name a Secret in the connector's credentialsRef".to_owned(),
-            Self::HostUnknown { host, .. } => format!("check the connector's host: the name {host} does not resolve from where the run runs"),
-            Self::ConnectionRefused { address, .. } => format!("check that the database listens at {address} and that network policies let the run reach it"),
+            Self::HostUnknown { host } => {
+                format!("check the host's name in the connector: {host} does not resolve from where the run runs; if it is right, check the cluster's DNS")
+            }
+            Self::ConnectionRefused { address } => format!("check host and port in the connector, and that the database listens at {address}"),
+            Self::HostUnreachable { address, .. } => format!("check the routes and network policies between the run and {address}"),
             Self::ConnectTimeout { address, .. } => {
                 format!("check that firewalls and network policies let the run reach {address}, or raise the connector's limits.connectTimeout")
             }
@@ -231,6 +248,7 @@ impl Classified for SourceError {
             Self::PasswordRefused { .. } => {
                 "check keys username and password of the connector's Secret, and the server's pg_hba rules for this client".to_owned()
             }
+            Self::LoginUnsupported { .. } => "let this user in by scram-sha-256 in the server's pg_hba rules".to_owned(),
             Self::DatabaseMissing { .. } => "check the connector's database".to_owned(),
             Self::ServerUnavailable { .. } => "it is tried again; if it stays so, check the server's state and its connection limit".to_owned(),
             Self::QueryNotSingle => "write exactly one SELECT statement, and one dataset for each query".to_owned(),

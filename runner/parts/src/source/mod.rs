@@ -112,11 +112,14 @@ impl SourceLimits {
     }
     /// The most rows in one batch.
     pub fn batch_rows(&self) -> usize {
-        self.batch_rows.unwrap_or(8192) as usize
+        // At least one: a batch of none would look like the end of the rows.
+        self.batch_rows.unwrap_or(8192).max(1) as usize
     }
     /// The most bytes in one batch.
     pub fn batch_bytes(&self) -> usize {
-        self.batch_bytes.as_ref().map_or(8 << 20, |b| usize::try_from(b.get()).unwrap_or(usize::MAX))
+        self.batch_bytes
+            .as_ref()
+            .map_or(8 << 20, |b| usize::try_from(b.get()).unwrap_or(usize::MAX).max(1))
     }
 }
 

@@ -94,8 +94,9 @@ pub(super) fn bound_values<'a>(names: &[String], parameters: &'a BTreeMap<String
             Bound::String(t) if t.contains('\0') => Some("it contains a zero byte"),
             Bound::Integer(t) if t.parse::<i64>().is_err() => Some("it is not a 64-bit integer"),
             Bound::Decimal(t) if !is_decimal(t) => Some("it is not a decimal number"),
-            Bound::Date(t) if t.parse::<jiff::civil::Date>().is_err() => Some("it is not a date"),
-            Bound::DateTime(t) if t.parse::<jiff::Timestamp>().is_err() => Some("it is not an instant with a zone"),
+            // The parsers take more than the sources do: a date with a time of day, an instant with the name of its zone.
+            Bound::Date(t) if t.len() != "YYYY-MM-DD".len() || t.parse::<jiff::civil::Date>().is_err() => Some("it is not a date, YYYY-MM-DD"),
+            Bound::DateTime(t) if t.contains('[') || t.parse::<jiff::Timestamp>().is_err() => Some("it is not an instant, RFC 3339"),
             _ => None,
         };
         match wrong {
@@ -134,6 +135,8 @@ mod tests {
             Bound::Decimal("1e5".into()),
             Bound::Decimal(".".into()),
             Bound::Date("2026-02-30".into()),
+            Bound::Date("2026-03-02T12:00".into()),
+            Bound::DateTime("2026-03-02T00:00:00+01:00[Europe/Berlin]".into()),
             Bound::DateTime("2026-03-02T00:00:00".into()),
             Bound::String("a\0".into()),
         ] {

@@ -56,6 +56,9 @@ pub enum Fault {
     /// Nothing listens there.
     #[error("connection refused")]
     ConnectionRefused,
+    /// No way leads there.
+    #[error("there is no way to the host")]
+    HostUnreachable,
     /// No answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -160,22 +163,34 @@ where
         SdkError::ConstructionFailure(_) => return (Fault::Unexpected, root(&error)),
         _ => {}
     }
+    // An answer that broke off or is none of S3's: the server, or something before it, is not well.
+    if matches!(&error, SdkError::ResponseError(r) if r.raw().status().is_success()) {
+        return (Fault::ConnectionLost, root(&error));
+    }
     let status = error.raw_response().map_or(0, |r| r.status().as_u16());
     let code = error.code().unwrap_or_default().to_owned();
     let message = error.message().unwrap_or_default().to_owned();
-    let fault = match (status, code.as_str()) {
+    (answered(status, &code), Answer { status, code, message }.into())
+}
+
+/// What a server's answer means: its status, and its own word where it gave one.
+fn answered(status: u16, code: &str) -> Fault {
+    match (status, code) {
         (_, "NoSuchBucket") => Fault::BucketMissing,
         (_, "InvalidAccessKeyId" | "XAdminUserNotFound" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken") => Fault::CredentialsRefused,
-        (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") | (301, _) => Fault::RegionWrong,
-        (_, "RequestTimeTooSkewed") => Fault::ServerError,
+        // No redirect is ever followed: the credentials are for the host that was allowed.
+        (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException") | (301 | 302 | 307 | 308, _) => {
+            Fault::RegionWrong
+        }
+        // These come with any status: 400, or even 200 after a multipart upload was put together.
+        (_, "RequestTimeTooSkewed" | "RequestTimeout" | "InternalError" | "SlowDown" | "ServiceUnavailable" | "OperationAborted") => Fault::ServerError,
         (_, "NotImplemented") | (501, _) => Fault::NoConditionalWrites,
         (_, "XMinioStorageFull" | "QuotaExceeded" | "StorageFull") | (507, _) => Fault::DiskFull,
         (401 | 403, _) => Fault::AccessDenied,
         (0, _) => Fault::ConnectionLost,
         (408 | 429 | 500..=599, _) => Fault::ServerError,
         _ => Fault::Unexpected,
-    };
-    (fault, Answer { status, code, message }.into())
+    }
 }
 
 /// What a connection that failed means. The client wraps the reason several times, so the whole chain is read.
@@ -192,6 +207,7 @@ pub(super) fn connection(error: &(dyn Error + 'static)) -> Fault {
         if let Some(io) = e.downcast_ref::<io::Error>() {
             match io.kind() {
                 io::ErrorKind::ConnectionRefused => return Fault::ConnectionRefused,
+                io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => return Fault::HostUnreachable,
                 io::ErrorKind::TimedOut => return Fault::Timeout,
                 _ => {}
             }
@@ -223,9 +239,14 @@ impl Classified for StoreError {
                 | Fault::CertificateRefused
                 | Fault::CaUnreadable
                 | Fault::NoConditionalWrites => Class::Config,
-                Fault::HostUnknown | Fault::ConnectionRefused | Fault::Timeout | Fault::ConnectionLost | Fault::ServerError | Fault::DiskFull => {
-                    Class::Transient
-                }
+                // A name that does not exist looks like a name server that is away, and a try more costs little.
+                Fault::HostUnknown
+                | Fault::ConnectionRefused
+                | Fault::HostUnreachable
+                | Fault::Timeout
+                | Fault::ConnectionLost
+                | Fault::ServerError
+                | Fault::DiskFull => Class::Transient,
                 Fault::ObjectTooLarge { .. } | Fault::BadKey | Fault::Changed | Fault::Unexpected => Class::Internal,
             },
         }
@@ -242,6 +263,7 @@ impl Classified for StoreError {
                 Fault::RegionWrong => "RegionWrong",
                 Fault::HostUnknown => "StoreHostUnknown",
                 Fault::ConnectionRefused => "StoreConnectionRefused",
+                Fault::HostUnreachable => "StoreHostUnreachable",
                 Fault::Timeout => "StoreTimeout",
                 Fault::ConnectionLost => "StoreConnectionLost",
                 Fault::CertificateRefused => "StoreCertificateRefused",
@@ -270,7 +292,10 @@ impl Classified for StoreError {
             Fault::CredentialsMissing => "name a Secret with the keys accessKeyId, secretAccessKey and allowedHosts in the Store's credentialsRef",
             Fault::BucketMissing => "create the bucket, or correct its name in the Store",
             Fault::RegionWrong => "set the Store's region to the bucket's",
-            Fault::HostUnknown => "check the host name in the Store's endpoint",
+            Fault::HostUnknown => {
+                "check the host's name in the Store's endpoint: it does not resolve from where the run runs; if it is right, check the cluster's DNS"
+            }
+            Fault::HostUnreachable => "check the routes and network policies between the run and the Store's endpoint",
             Fault::ConnectionRefused => "check that the server runs at the Store's endpoint, and its port",
             Fault::Timeout | Fault::ConnectionLost | Fault::ServerError => "check that the server is well and can be reached from the report's namespace",
             Fault::CertificateRefused => "put the certificate of the server's authority into the store's Secret and name its key in the Store's caKey",
@@ -296,6 +321,7 @@ mod tests {
         for (inner, fault) in [
             (io::Error::from(io::ErrorKind::ConnectionRefused), Fault::ConnectionRefused),
             (io::Error::from(io::ErrorKind::TimedOut), Fault::Timeout),
+            (io::Error::from(io::ErrorKind::NetworkUnreachable), Fault::HostUnreachable),
             (
                 io::Error::other("failed to lookup address information: Name or service not known"),
                 Fault::HostUnknown,
@@ -304,6 +330,28 @@ mod tests {
             (io::Error::from(io::ErrorKind::ConnectionReset), Fault::ConnectionLost),
         ] {
             assert_eq!(connection(&Layer(inner)), fault);
+        }
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        for (status, code, fault) in [
+            (404, "NoSuchBucket", Fault::BucketMissing),
+            (403, "SignatureDoesNotMatch", Fault::CredentialsRefused),
+            (403, "", Fault::AccessDenied),
+            (301, "PermanentRedirect", Fault::RegionWrong),
+            (307, "TemporaryRedirect", Fault::RegionWrong),
+            (302, "", Fault::RegionWrong),
+            (400, "RequestTimeout", Fault::ServerError),
+            (200, "InternalError", Fault::ServerError),
+            (503, "SlowDown", Fault::ServerError),
+            (502, "", Fault::ServerError),
+            (507, "XMinioStorageFull", Fault::DiskFull),
+            (501, "NotImplemented", Fault::NoConditionalWrites),
+            (404, "NoSuchUpload", Fault::Unexpected),
+            (400, "InvalidPart", Fault::Unexpected),
+        ] {
+            assert_eq!(answered(status, code), fault, "{status} {code}");
         }
     }
 

@@ -29,7 +29,7 @@ pub struct S3Options {
     #[schemars(length(min = 1, max = 64))]
     pub region: String,
     /// The bucket; it must exist.
-    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]+[a-z0-9]$"))]
     pub bucket: String,
     /// What every key begins with; ends with a slash, or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

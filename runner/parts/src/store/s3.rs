@@ -25,8 +25,9 @@ use super::options::S3Options;
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long one try of a request may take: a part of 8 MiB at 70 KiB/s.
-const ATTEMPT: Duration = Duration::from_secs(120);
+/// How long one try of a request may take: a part of 8 MiB at 140 KiB/s. With [`TRIES`] and the pauses between them, a
+/// server that accepts and never answers ends an upload within 200 seconds.
+const ATTEMPT: Duration = Duration::from_secs(60);
 /// How long to wait for the next bytes of an object.
 const CHUNK: Duration = Duration::from_secs(60);
 /// Tries of one request.
@@ -52,6 +53,11 @@ pub(super) enum Answered {
 
 impl S3 {
     pub(super) fn new(options: &S3Options, access_key: &str, secret_key: &str, authority: Option<&str>, prefix: &str) -> Result<Self, StoreError> {
+        Self::patient(options, (access_key, secret_key), authority, prefix, ATTEMPT)
+    }
+
+    /// The same, with another limit for one try of a request.
+    pub(super) fn patient(options: &S3Options, keys: (&str, &str), authority: Option<&str>, prefix: &str, attempt: Duration) -> Result<Self, StoreError> {
         let mut context = tls::TlsContext::builder();
         if let Some(pem) = authority {
             // The client panics on what it cannot read, so that is refused here.
@@ -69,13 +75,13 @@ impl S3 {
             .build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
-            .read_timeout(ATTEMPT)
-            .operation_attempt_timeout(ATTEMPT)
+            .read_timeout(attempt)
+            .operation_attempt_timeout(attempt)
             .build();
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(options.region.clone()))
-            .credentials_provider(Credentials::new(access_key, secret_key, None, None, "secret"))
+            .credentials_provider(Credentials::new(keys.0, keys.1, None, None, "secret"))
             .force_path_style(options.path_style.unwrap_or(false))
             .http_client(http)
             .timeout_config(timeouts)
@@ -113,13 +119,13 @@ impl S3 {
                     unanswered = true;
                     last = Some(e);
                 }
-                Err(e) if matches!(e.fault(), Some(Fault::ConnectionRefused | Fault::HostUnknown)) => last = Some(e),
+                Err(e) if matches!(e.fault(), Some(Fault::ConnectionRefused | Fault::HostUnreachable | Fault::HostUnknown)) => last = Some(e),
                 Err(e) => return Err(e),
             }
         }
         if unanswered {
             // The answer to the last try was lost too. What lies there decides; if nothing does, the write may still come.
-            if let Ok(Some(_)) = self.get(path, usize::MAX).await {
+            if let Ok(Some(_)) = self.size(path).await {
                 return self.whose(path, &body).await;
             }
         }

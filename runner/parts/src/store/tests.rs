@@ -188,6 +188,30 @@ async fn a_server_that_stops_in_the_middle_of_an_upload_is_transient() {
     assert_eq!(writer.finish().await.unwrap(), Created::New);
 }
 
+/// It accepts connections and never says a word, as a stopped process or a filter that drops does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_never_answers_is_not_waited_for_without_end() {
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = super::S3Options {
+        endpoint: Some(format!("http://{}", mute.local_addr().unwrap())),
+        region: "us-east-1".into(),
+        bucket: "artifacts".into(),
+        prefix: None,
+        path_style: Some(true),
+        ca_key: None,
+    };
+    let s3 = super::s3::S3::patient(&options, ("a", "b"), None, "", std::time::Duration::from_secs(1)).unwrap();
+    let begun = std::time::Instant::now();
+    let error = s3.create("runs/r/manifest.json", "x".into()).await.unwrap_err();
+    assert_eq!((error.code(), error.class()), ("StoreTimeout", Class::Transient), "{error:?}");
+    let mut upload = super::upload::Upload::new(s3, "runs/r/p/artifacts/big".into());
+    let error = upload.write(Bytes::from(vec![1; 20 << 20])).await.unwrap_err();
+    assert_eq!((error.code(), error.class()), ("StoreTimeout", Class::Transient), "{error:?}");
+    assert!(error.hint().is_some());
+    upload.abort().await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_of_ones_own_is_trusted_and_no_other() {
     let (Some(server), Some(other)) = (S3Server::start_tls(), S3Server::start_tls()) else {

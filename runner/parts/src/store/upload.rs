@@ -2,6 +2,8 @@
 //! under way while the third fills. What is not finished is aborted, also when it is dropped; after a crash only the
 //! bucket's own rule for incomplete uploads can clean up.
 
+use std::time::Duration;
+
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
@@ -19,6 +21,13 @@ const PART: usize = 8 << 20;
 const UNDER_WAY: usize = 2;
 /// The most parts that S3 takes: 78 GiB.
 const MAX_PARTS: i32 = 10_000;
+/// How long giving up may take: what made the upload fail often makes that fail too, and the reason must be told soon.
+const GIVE_UP: Duration = Duration::from_secs(10);
+/// How long parts under way are waited for when nobody waits for the upload's end: the process may be about to.
+const AT_DROP: Duration = Duration::from_secs(2);
+
+/// Parts under way.
+type Parts = JoinSet<Result<CompletedPart, StoreError>>;
 
 pub(super) struct Upload {
     s3: S3,
@@ -28,7 +37,7 @@ pub(super) struct Upload {
     size: u64,
     id: Option<String>,
     next: i32,
-    under_way: JoinSet<Result<CompletedPart, StoreError>>,
+    under_way: Parts,
     done: Vec<CompletedPart>,
 }
 
@@ -49,6 +58,10 @@ impl Upload {
     pub(super) async fn write(&mut self, mut chunk: Bytes) -> Result<(), StoreError> {
         self.size += chunk.len() as u64;
         while !chunk.is_empty() {
+            if self.buffer.is_empty() && self.next > 1 {
+                // There is more than one part: its memory at once, where growing would take up to twice as much.
+                self.buffer = BytesMut::with_capacity(PART);
+            }
             let room = PART - self.buffer.len();
             self.buffer.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
             if self.buffer.len() == PART {
@@ -81,8 +94,8 @@ impl Upload {
     }
 
     pub(super) async fn abort(mut self) {
-        self.under_way.shutdown().await;
         if let Some(id) = self.id.take() {
+            settle(std::mem::take(&mut self.under_way), GIVE_UP).await;
             abort(self.s3.clone(), self.path.clone(), id).await;
         }
     }
@@ -192,26 +205,31 @@ impl Upload {
     }
 }
 
+/// Waits for the parts under way: one that arrives after the upload was aborted is kept, and paid for, until the bucket's
+/// own rule removes it. Those that take longer are dropped.
+async fn settle(mut parts: Parts, patience: Duration) {
+    let _ = tokio::time::timeout(patience, async { while parts.join_next().await.is_some() {} }).await;
+    parts.shutdown().await;
+}
+
 async fn abort(s3: S3, path: String, id: String) {
-    let aborted = s3
-        .client
-        .abort_multipart_upload()
-        .bucket(&s3.bucket)
-        .key(s3.key(&path))
-        .upload_id(id)
-        .send()
-        .await;
-    if let Err(e) = aborted {
-        tracing::warn!(path, error = %StoreError::s3("abort the upload", e), "could not abort an unfinished upload");
+    let request = s3.client.abort_multipart_upload().bucket(&s3.bucket).key(s3.key(&path)).upload_id(id);
+    match tokio::time::timeout(GIVE_UP, request.send()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(e)) => tracing::warn!(path, error = %StoreError::s3("abort the upload", e), "could not abort an unfinished upload"),
+        Err(_) => tracing::warn!(path, "could not abort an unfinished upload: no answer in time"),
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
-        self.under_way.abort_all();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(abort(self.s3.clone(), self.path.clone(), id));
+            let (parts, s3, path) = (std::mem::take(&mut self.under_way), self.s3.clone(), self.path.clone());
+            runtime.spawn(async move {
+                settle(parts, AT_DROP).await;
+                abort(s3, path, id).await;
+            });
         }
     }
 }

@@ -37,7 +37,10 @@ pub enum Fault {
     /// Nothing listens there.
     #[error("connection refused")]
     ConnectionRefused,
-    /// No connection in time.
+    /// No way leads there.
+    #[error("there is no way to the host")]
+    HostUnreachable,
+    /// No connection in time: a packet filter that drops, a host that is off, a server that hangs.
     #[error("no answer in time")]
     ConnectTimeout,
     /// A connection that stood broke.
@@ -137,8 +140,10 @@ impl Classified for TransportError {
         match self {
             Self::Secret(e) => e.class(),
             Self::Failed { fault, .. } => match fault {
+                // A name that does not exist looks like a name server that is away, and a try more costs little.
                 Fault::HostUnknown
                 | Fault::ConnectionRefused
+                | Fault::HostUnreachable
                 | Fault::ConnectTimeout
                 | Fault::ConnectionLost
                 | Fault::DiskFull
@@ -167,6 +172,7 @@ impl Classified for TransportError {
             Self::Failed { fault, .. } => match fault {
                 Fault::HostUnknown => "HostUnknown",
                 Fault::ConnectionRefused => "ConnectionRefused",
+                Fault::HostUnreachable => "HostUnreachable",
                 Fault::ConnectTimeout => "ConnectTimeout",
                 Fault::ConnectionLost => "ConnectionLost",
                 Fault::HostKeyUnknown { .. } => "HostKeyUnknown",
@@ -196,8 +202,11 @@ impl Classified for TransportError {
             Self::Failed { fault, .. } => fault,
         };
         let hint = match fault {
-            Fault::HostUnknown => "check the host name in the Destination",
+            Fault::HostUnknown => {
+                "check the host's name in the Destination: it does not resolve from where the run runs; if it is right, check the cluster's DNS"
+            }
             Fault::ConnectionRefused => "check host and port in the Destination, and that the receiver's server runs",
+            Fault::HostUnreachable => "check the routes to the receiver, and the Destination's network settings",
             Fault::ConnectTimeout => "check that the receiver lets this cluster's addresses in, and the Destination's network settings",
             Fault::ConnectionLost | Fault::ReceiverFailed => "if it goes on, ask the receiver to look into their server's log",
             Fault::HostKeyUnknown { .. } => {

@@ -54,6 +54,75 @@ async fn a_name_belongs_to_its_first_run() {
     assert!(world.lies().is_empty());
 }
 
+/// A run that failed or was cancelled before anything could be seen must not keep the name from the next run.
+#[tokio::test]
+async fn a_name_that_is_not_used_is_given_back() {
+    for cancelled in [false, true] {
+        let world = World::new(1, 100, &[NAME]).await;
+        let remote = format!("{}/{NAME}", world.destination.directory);
+        let claim = |number| {
+            Key::Claim {
+                destination: "d-1".into(),
+                remote: remote.clone(),
+                number,
+            }
+            .to_string()
+        };
+        let directory = world.path.join("in");
+        let cancel = CancellationToken::new();
+        if !cancelled {
+            std::fs::remove_dir(&directory).unwrap();
+        }
+        let at = |step: &Step, when| {
+            if cancelled && matches!(step, Step::Claim { .. }) && when == When::After {
+                cancel.cancel();
+            }
+            false
+        };
+        let first = world.deliver_with(world.request("pod-1", &[]), Mischief::None, &at, cancel.clone()).await;
+        let code = first.failure.map(|f| f.code);
+        assert_eq!(code.as_deref(), if cancelled { None } else { Some("DirectoryMissing") });
+
+        // The same records, as another run would have left them.
+        for number in [1, 2] {
+            let bytes = world.store.get(&claim(number), 1 << 14).await.unwrap().expect("a claim");
+            let mut record: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(record.get("released"), (number == 2).then_some(&serde_json::Value::Bool(true)));
+            record["run"] = "another".into();
+            std::fs::write(world.path.join("store/tenant").join(claim(number)), record.to_string()).unwrap();
+        }
+        std::fs::create_dir_all(&directory).unwrap();
+        let second = world.deliver("pod-2", &[]).await;
+        assert_eq!((second.outcome, second.failure), (Outcome::Delivered, None));
+        assert_eq!((world.lies(), world.visible()), (vec![NAME.to_owned()], 1));
+        let third = world.store.get(&claim(3), 1 << 14).await.unwrap().expect("a claim");
+        assert!(String::from_utf8_lossy(&third).contains("pod-2"));
+    }
+}
+
+/// Cancelled after the pod that held the name died: nobody else can give it back.
+#[tokio::test]
+async fn the_name_of_a_dead_pod_is_given_back_when_the_run_is_cancelled() {
+    let world = World::new(1, 100, &[NAME]).await;
+    let dies = |step: &Step, when| matches!(step, Step::Claim { .. }) && when == When::After;
+    world
+        .deliver_with(world.request("pod-1", &[]), Mischief::None, &dies, CancellationToken::new())
+        .await;
+    for (ended, released) in [(vec![], false), (vec!["pod-1"], true)] {
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let result = world.deliver_with(world.request("pod-2", &ended), Mischief::None, &|_, _| false, cancel).await;
+        assert_eq!(result.outcome, if released { Outcome::Cancelled } else { Outcome::Failed });
+        let key = Key::Claim {
+            destination: "d-1".into(),
+            remote: format!("{}/{NAME}", world.destination.directory),
+            number: 2,
+        };
+        let second = world.store.get(&key.to_string(), 1 << 14).await.unwrap();
+        assert_eq!(second.is_some_and(|b| String::from_utf8_lossy(&b).contains("\"released\":true")), released);
+    }
+}
+
 #[tokio::test]
 async fn what_arrives_otherwise_is_not_renamed() {
     for (mischief, verify, noticed) in [
@@ -98,6 +167,13 @@ async fn a_changed_artifact_or_manifest_is_not_sent() {
     }
     std::fs::remove_file(&artifact).unwrap();
     assert_eq!(world.deliver("pod-1", &[]).await.failure.unwrap().code, "ArtifactMissing");
+    let manifest = world.path.join("store/tenant/runs").join(RUN).join("manifest.json");
+    let away = world.path.join("away");
+    std::fs::rename(&manifest, &away).unwrap();
+    let failure = world.deliver("pod-1", &[]).await.failure.unwrap();
+    assert_eq!((failure.class, failure.code.as_str()), (Class::Internal, "ManifestMissing"));
+    assert!(failure.hint.is_some(), "it says what to do next");
+    std::fs::rename(&away, &manifest).unwrap();
     std::fs::write(&artifact, sealed).unwrap();
 
     let mut request = world.request("pod-1", &[]);

@@ -27,7 +27,15 @@ fn claim(run: &str, pod: &str) -> Claim {
         size: 4,
         pod: pod.into(),
         attempt: 1,
+        released: false,
     }
+}
+
+/// The name was claimed and given back.
+fn given_back(run: &str, pod: &str) -> Vec<Claim> {
+    let mut released = claim(run, pod);
+    released.released = true;
+    vec![claim(run, pod), released]
 }
 
 fn committing(pod: &str) -> Committing {
@@ -209,7 +217,72 @@ fn every_row() {
             },
             Step::Unknown,
         ),
+        // names that were given back
+        (
+            "another run gave the name back",
+            Seen {
+                claims: given_back("other", "alive"),
+                ..none()
+            },
+            Step::Look,
+        ),
+        (
+            "another run gave the name back, looked",
+            Seen {
+                claims: given_back("other", "alive"),
+                remote: at(NOTHING, NOTHING),
+                ..none()
+            },
+            Step::Claim { number: 3 },
+        ),
+        (
+            "I gave the name back",
+            Seen {
+                claims: given_back("run", "me"),
+                remote: at(NOTHING, NOTHING),
+                uploaded: true,
+                ..none()
+            },
+            Step::Claim { number: 3 },
+        ),
+        (
+            "a third run took the name that was given back",
+            Seen {
+                claims: [given_back("other", "alive"), vec![claim("third", "alive")]].concat(),
+                ..none()
+            },
+            claimed("third"),
+        ),
+        (
+            "mine, after another run gave it back",
+            Seen {
+                claims: [given_back("other", "alive"), mine()].concat(),
+                remote: at(NOTHING, NOTHING),
+                ..none()
+            },
+            Step::Upload,
+        ),
+        (
+            "given back, and committing: nobody does both",
+            Seen {
+                claims: given_back("other", "alive"),
+                committing: Some(committing("alive")),
+                ..none()
+            },
+            Step::Unknown,
+        ),
         // own claim, nothing committed
+        (
+            "own claim, told to stop while nobody knows whether committing stands",
+            Seen {
+                claims: mine(),
+                uploaded: true,
+                commit_asked: true,
+                stop: true,
+                ..none()
+            },
+            Step::Leave,
+        ),
         ("own claim", Seen { claims: mine(), ..none() }, Step::Look),
         (
             "own claim, looked",

@@ -9,6 +9,9 @@ use super::{CsvOptions, LineEnding, Quoting};
 use crate::format::text::Cells;
 use crate::format::{EncodeError, Encoder};
 
+/// What stands in numbers, times and truth values: `-1.5e-7`, `2026-03-02T05:06:07Z`, `true`.
+const NOTATION: &[u8] = b"0123456789+-.:TZaeflrstu";
+
 /// Writes CSV.
 pub(in crate::format) struct Csv {
     schema: SchemaRef,
@@ -17,6 +20,8 @@ pub(in crate::format) struct Csv {
     line_end: &'static [u8],
     quote_all: bool,
     null: Vec<u8>,
+    /// Whether numbers, times and truth values can be written as they are.
+    plain: bool,
     /// Whether a text with that byte needs quotes.
     special: [bool; 256],
 }
@@ -30,6 +35,10 @@ impl Csv {
             });
         }
         let delimiter = options.delimiter();
+        let quote_all = options.quoting.unwrap_or_default() == Quoting::All;
+        let null = options.null.clone().unwrap_or_default().into_bytes();
+        // A number may equal the text for an absent value, and a time has colons.
+        let plain = null.is_empty() && !quote_all && !NOTATION.contains(&delimiter);
         let mut special = [false; 256];
         for byte in [delimiter, b'"', b'\r', b'\n'] {
             special[usize::from(byte)] = true;
@@ -42,8 +51,9 @@ impl Csv {
                 LineEnding::CrLf => b"\r\n",
                 LineEnding::Lf => b"\n",
             },
-            quote_all: options.quoting.unwrap_or_default() == Quoting::All,
-            null: options.null.clone().unwrap_or_default().into_bytes(),
+            quote_all,
+            null,
+            plain,
             special,
         })
     }
@@ -68,8 +78,7 @@ impl Csv {
     fn cell(&self, cells: &Cells<'_>, row: usize, scratch: &mut BytesMut, out: &mut BytesMut) {
         match cells {
             Cells::Text(a) => self.text(a.value(row).as_bytes(), out),
-            // Numbers and times hold none of `, ; | " \r \n`, but may equal the text for an absent value.
-            _ if self.null.is_empty() && !self.quote_all => cells.write(row, out),
+            _ if self.plain => cells.write(row, out),
             _ => {
                 scratch.clear();
                 cells.write(row, scratch);

@@ -78,7 +78,43 @@ impl CsvOptions {
             && n.contains(['"', '\r', '\n'])
         {
             problems.push(Problem::new("null", "must not contain a quote or a line break"));
+        } else if let Some(n) = &self.null
+            && n.as_bytes().contains(&self.delimiter())
+        {
+            problems.push(Problem::new("null", "must not contain the delimiter: an absent value would be two fields"));
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_shift_fields_is_refused() {
+        for (delimiter, null, field) in [
+            (None, None, None),
+            (Some(";"), Some("NA"), None),
+            (Some(":"), None, None),
+            (Some("\t"), None, None),
+            (Some(";"), Some("a;b"), Some("null")),
+            (None, Some(","), Some("null")),
+            (Some("|"), Some("\""), Some("null")),
+            (Some("\""), None, Some("delimiter")),
+            (Some("a"), None, Some("delimiter")),
+            (Some("5"), None, Some("delimiter")),
+            (Some("ü"), None, Some("delimiter")),
+            (Some(",,"), None, Some("delimiter")),
+            (Some(""), None, Some("delimiter")),
+        ] {
+            let options = CsvOptions {
+                delimiter: delimiter.map(str::to_owned),
+                null: null.map(str::to_owned),
+                ..CsvOptions::default()
+            };
+            let found: Vec<String> = options.problems().into_iter().map(|p| p.field).collect();
+            assert_eq!(found, field.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{delimiter:?} {null:?}");
+        }
     }
 }

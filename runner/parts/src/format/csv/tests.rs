@@ -83,6 +83,24 @@ fn options_do_what_they_say() {
     assert_eq!(written(options, &batch().slice(5, 1)), "5,\"5\",5\r\n");
 }
 
+/// A time has colons: without quotes it would be several fields.
+#[test]
+fn a_delimiter_that_stands_in_a_time_is_quoted() {
+    let at = arrow_array::TimestampMicrosecondArray::from(vec![Some(1_772_427_967_000_000), None]).with_timezone("UTC");
+    let batch = RecordBatch::try_from_iter([
+        ("at", Arc::new(at) as ArrayRef),
+        ("n", Arc::new(Int64Array::from(vec![Some(-1), Some(2)])) as ArrayRef),
+    ])
+    .unwrap();
+    let options = CsvOptions {
+        delimiter: Some(":".into()),
+        header: Some(false),
+        line_ending: Some(LineEnding::Lf),
+        ..CsvOptions::default()
+    };
+    assert_eq!(written(options, &batch), "\"2026-03-02T05:06:07Z\":-1\n:2\n");
+}
+
 #[test]
 fn a_batch_of_other_columns_is_refused() {
     let mut csv = encoder(&FormatOptions::Csv(CsvOptions::default()), batch().schema()).unwrap();

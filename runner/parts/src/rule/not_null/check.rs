@@ -49,7 +49,7 @@ impl Rule for NotNull {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &mut Found<'_>) -> Result<(), RuleError> {
-        Ok(())
+    fn finish(&mut self, _: &mut Found<'_>) -> Result<bool, RuleError> {
+        Ok(false)
     }
 }

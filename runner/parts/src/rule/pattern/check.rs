@@ -47,7 +47,7 @@ impl Rule for Pattern {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &mut Found<'_>) -> Result<(), RuleError> {
-        Ok(())
+    fn finish(&mut self, _: &mut Found<'_>) -> Result<bool, RuleError> {
+        Ok(false)
     }
 }

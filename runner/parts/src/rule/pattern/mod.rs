@@ -7,3 +7,5 @@ mod options;
 #[cfg(feature = "runtime")]
 pub(super) use check::Pattern;
 pub use options::PatternOptions;
+#[cfg(feature = "check")]
+pub use options::{anchored, not_a_regex};

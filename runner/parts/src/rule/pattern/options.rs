@@ -26,16 +26,7 @@ impl PatternOptions {
     pub fn problems(&self) -> Vec<Problem> {
         #[cfg(feature = "check")]
         if let Err(e) = self.compile() {
-            let reason = e.to_string();
-            let last = reason
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim()
-                .trim_start_matches("error: ")
-                .trim_end_matches('.')
-                .to_owned();
-            return vec![Problem::new("regex", format!("is not a regular expression: {last}"))];
+            return vec![Problem::new("regex", not_a_regex(&e))];
         }
         Vec::new()
     }
@@ -43,8 +34,23 @@ impl PatternOptions {
     /// The expression, anchored at both ends.
     #[cfg(feature = "check")]
     pub fn compile(&self) -> Result<regex::Regex, regex::Error> {
-        // Alone first: `a)(b` is wrong by itself and would be right inside the group.
-        regex::RegexBuilder::new(&self.regex).size_limit(COMPILED_BYTES).build()?;
-        regex::RegexBuilder::new(&format!("^(?:{})$", self.regex)).size_limit(COMPILED_BYTES).build()
+        anchored(&self.regex)
     }
+}
+
+/// A regular expression that a user wrote, anchored at both ends.
+#[cfg(feature = "check")]
+pub fn anchored(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    // Alone first: `a)(b` is wrong by itself and would be right inside the group.
+    regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES).build()?;
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(COMPILED_BYTES).build()
+}
+
+/// What is wrong with such an expression, in one sentence: the last line of what the crate says, which points at the place
+/// with several lines.
+#[cfg(feature = "check")]
+pub fn not_a_regex(error: &regex::Error) -> String {
+    let reason = error.to_string();
+    let last = reason.lines().last().unwrap_or_default().trim();
+    format!("is not a regular expression: {}", last.trim_start_matches("error: ").trim_end_matches('.'))
 }

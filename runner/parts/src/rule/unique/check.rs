@@ -2,7 +2,8 @@
 //!
 //! Spilled: a key goes, with its row number, to one of [`PARTITIONS`] files by its hash; equal keys meet in one file. At
 //! the end one file after another is read, with its different keys in memory: about a 256th of all of them. Keys are
-//! compared themselves, so a hash that collides does no harm.
+//! compared themselves, so a hash that collides does no harm. Rows that are found are handed over in between: there may be
+//! as many of them as there are rows.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,6 +24,8 @@ const PARTITIONS: usize = 256;
 const BUFFER: usize = 4096;
 /// Bytes before each key: row number and length.
 const HEAD: usize = 12;
+/// Bytes of lines about equal rows that are handed over at once.
+const LINES: usize = 256 << 10;
 
 /// Compares each row with the one before it.
 pub(in crate::rule) struct Neighbours {
@@ -64,8 +67,8 @@ impl Rule for Neighbours {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _: &mut Found<'_>) -> Result<(), RuleError> {
-        Ok(())
+    fn finish(&mut self, _: &mut Found<'_>) -> Result<bool, RuleError> {
+        Ok(false)
     }
 }
 
@@ -75,6 +78,16 @@ pub(in crate::rule) struct Spilled {
     columns: Vec<String>,
     spill: Spill,
     key: Vec<u8>,
+    /// The file that is read at the end.
+    partition: Option<Partition>,
+}
+
+/// One file, on its way back.
+struct Partition {
+    path: PathBuf,
+    reader: BufReader<File>,
+    /// The row in which each key came first.
+    first_seen: HashMap<Box<[u8]>, u64>,
 }
 
 /// The files; removed when they are dropped.
@@ -92,6 +105,7 @@ impl Spilled {
             columns: options.columns.clone(),
             spill: Spill { scratch, files, bytes: 0 },
             key: Vec::new(),
+            partition: None,
         })
     }
 }
@@ -115,29 +129,51 @@ impl Rule for Spilled {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, found: &mut Found<'_>) -> Result<(), RuleError> {
+    fn finish(&mut self, found: &mut Found<'_>) -> Result<bool, RuleError> {
         let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        for partition in 0..PARTITIONS {
-            let Some(writer) = self.spill.files[partition].take() else { continue };
-            writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            let path = self.spill.path(partition);
-            let mut reader = BufReader::with_capacity(64 << 10, File::open(&path)?);
-            let mut first_seen: HashMap<Box<[u8]>, u64> = HashMap::new();
-            while let Some(row) = read_record(&mut reader, &mut self.key)? {
-                match first_seen.get(self.key.as_slice()) {
+        loop {
+            let partition = match &mut self.partition {
+                Some(partition) => partition,
+                None => match self.spill.next()? {
+                    Some(next) => self.partition.insert(next),
+                    None => return Ok(false),
+                },
+            };
+            while let Some(row) = read_record(&mut partition.reader, &mut self.key)? {
+                match partition.first_seen.get(self.key.as_slice()) {
                     Some(first) => found.duplicate(row, *first, &columns, &self.key),
-                    None => drop(first_seen.insert(self.key.as_slice().into(), row)),
+                    None => drop(partition.first_seen.insert(self.key.as_slice().into(), row)),
+                }
+                if found.waiting() >= LINES {
+                    return Ok(true);
                 }
             }
-            std::fs::remove_file(&path)?;
+            std::fs::remove_file(&partition.path)?;
+            self.partition = None;
         }
-        Ok(())
     }
 }
 
 impl Spill {
     fn path(&self, partition: usize) -> PathBuf {
         self.scratch.directory.join(format!("{partition:03}"))
+    }
+
+    /// The next file, whole; `None` after the last.
+    fn next(&mut self) -> Result<Option<Partition>, std::io::Error> {
+        let Some(index) = self.files.iter().position(Option::is_some) else {
+            return Ok(None);
+        };
+        if let Some(writer) = self.files[index].take() {
+            writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        }
+        let path = self.path(index);
+        let reader = BufReader::with_capacity(64 << 10, File::open(&path)?);
+        Ok(Some(Partition {
+            path,
+            reader,
+            first_seen: HashMap::new(),
+        }))
     }
 
     /// Whether there was room.

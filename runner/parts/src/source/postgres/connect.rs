@@ -1,18 +1,26 @@
 //! From options to a session that can only read: name, socket, TLS, log-in, settings. Nothing is retried.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::tls::{MakeTlsConnect, NoTls};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::tls::NoTls;
+use tokio_postgres::{CancelToken, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::{Access, SourceError};
 use super::failure::Place;
 use super::options::{PostgresOptions, TlsMode};
 use super::tls;
+
+/// Silence after which the server's machine is asked whether it is there. With [`PROBE`] and [`PROBES`] one that is off,
+/// or a firewall that has forgotten the connection, is noticed after a minute, also while a long query computes.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long each answer may take.
+const PROBE: Duration = Duration::from_secs(10);
+/// Questions without an answer that end the connection.
+const PROBES: u32 = 3;
 
 /// A session, and what is needed to tell the server to stop.
 pub(super) struct Session {
@@ -25,9 +33,7 @@ pub(super) struct Session {
 /// How the server is told to stop a query.
 #[derive(Clone)]
 pub(super) struct Canceller {
-    host: String,
-    port: u16,
-    tls: Option<Arc<rustls::ClientConfig>>,
+    tls: Option<rustls::ClientConfig>,
 }
 
 /// Connects and makes the session read-only.
@@ -42,7 +48,13 @@ pub(super) async fn connect(options: &PostgresOptions, access: Access<'_>, place
         .user(credentials.get("username")?.expose())
         .password(credentials.get("password")?.expose())
         .dbname(&options.database)
-        .application_name("openreg");
+        .application_name("openreg")
+        .host(host)
+        .port(port)
+        .keepalives_idle(IDLE)
+        .keepalives_interval(PROBE)
+        .keepalives_retries(PROBES)
+        .tcp_user_timeout(IDLE + PROBE * PROBES);
     let failed = |reason| SourceError::TlsFailed {
         address: place.address.clone(),
         reason,
@@ -56,13 +68,11 @@ pub(super) async fn connect(options: &PostgresOptions, access: Access<'_>, place
         TlsMode::RequireUnverified => Some(tls::unverified().map_err(failed)?),
         TlsMode::Disable => None,
     };
-    let canceller = Canceller {
-        host: host.to_owned(),
-        port,
-        tls: tls.map(Arc::new),
-    };
+    config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+    // Each with the whole limit: a name that does not resolve must not look like a server that does not answer.
     let limit = access.limits.connect_timeout();
-    timeout(limit, log_in(config, access, place, canceller))
+    let addresses = resolve(host, port, limit).await?;
+    timeout(limit, log_in(config, &addresses, access, place, Canceller { tls }))
         .await
         .map_err(|_| SourceError::ConnectTimeout {
             address: place.address.clone(),
@@ -70,20 +80,46 @@ pub(super) async fn connect(options: &PostgresOptions, access: Access<'_>, place
         })?
 }
 
-async fn log_in(mut config: Config, access: Access<'_>, place: &Place, canceller: Canceller) -> Result<Session, SourceError> {
-    let socket = dial(&canceller.host, canceller.port, &place.address).await?;
-    let (client, connection) = match &canceller.tls {
-        Some(tls) => {
-            config.ssl_mode(SslMode::Require);
-            let connector = connector(tls, &canceller.host, place)?;
-            let (client, connection) = config.connect_raw(socket, connector).await.map_err(|e| place.judge(&e))?;
-            (client, tokio::spawn(drive(connection)))
+async fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<IpAddr>, SourceError> {
+    let found: Vec<IpAddr> = match timeout(limit, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    };
+    if found.is_empty() {
+        return Err(SourceError::HostUnknown { host: host.to_owned() });
+    }
+    Ok(found)
+}
+
+async fn log_in(config: Config, addresses: &[IpAddr], access: Access<'_>, place: &Place, canceller: Canceller) -> Result<Session, SourceError> {
+    let mut last = None;
+    let mut connected = None;
+    for address in addresses {
+        let mut config = config.clone();
+        config.hostaddr(*address);
+        match open(&config, canceller.tls.as_ref()).await {
+            Ok(both) => {
+                connected = Some(both);
+                break;
+            }
+            Err(error) => {
+                let judged = place.judge(&error);
+                // Only a machine that nobody could talk to leaves a reason to try its other address.
+                let next = matches!(
+                    judged,
+                    SourceError::ConnectionRefused { .. } | SourceError::HostUnreachable { .. } | SourceError::ConnectTimeout { .. }
+                );
+                last = Some(judged);
+                if !next {
+                    break;
+                }
+            }
         }
-        None => {
-            config.ssl_mode(SslMode::Disable);
-            let (client, connection) = config.connect_raw(socket, NoTls).await.map_err(|e| place.judge(&e))?;
-            (client, tokio::spawn(drive(connection)))
-        }
+    }
+    let (client, connection) = match (connected, last) {
+        (Some(both), _) => both,
+        (None, Some(error)) => return Err(error),
+        (None, None) => return Err(SourceError::HostUnknown { host: place.address.clone() }),
     };
     // `timestamp` columns are compared with bound instants by the session's zone, so it is the connector's.
     let settings = format!(
@@ -94,6 +130,19 @@ async fn log_in(mut config: Config, access: Access<'_>, place: &Place, canceller
     );
     client.batch_execute(&settings).await.map_err(|e| place.judge(&e))?;
     Ok(Session { client, canceller, connection })
+}
+
+async fn open(config: &Config, tls: Option<&rustls::ClientConfig>) -> Result<(Client, tokio::task::JoinHandle<()>), tokio_postgres::Error> {
+    match tls {
+        Some(tls) => {
+            let (client, connection) = config.connect(MakeRustlsConnect::new(tls.clone())).await?;
+            Ok((client, tokio::spawn(drive(connection))))
+        }
+        None => {
+            let (client, connection) = config.connect(NoTls).await?;
+            Ok((client, tokio::spawn(drive(connection))))
+        }
+    }
 }
 
 async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
@@ -108,55 +157,17 @@ where
     }
 }
 
-async fn dial(host: &str, port: u16, address: &str) -> Result<TcpStream, SourceError> {
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|e| {
-        // What getaddrinfo says when the name server cannot be asked (EAI_AGAIN) differs from a name that does not exist.
-        let text = e.to_string();
-        SourceError::HostUnknown {
-            host: host.to_owned(),
-            temporary: text.contains("Temporary failure") || text.contains("Try again"),
-        }
-    })?;
-    let mut last = std::io::Error::other("the name has no address");
-    for candidate in addresses {
-        match TcpStream::connect(candidate).await {
-            Ok(socket) => {
-                let _ = socket.set_nodelay(true);
-                return Ok(socket);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(SourceError::ConnectionRefused {
-        address: address.to_owned(),
-        source: last,
-    })
-}
-
-fn connector(tls: &rustls::ClientConfig, host: &str, place: &Place) -> Result<<MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect, SourceError> {
-    let mut make = MakeRustlsConnect::new(tls.clone());
-    MakeTlsConnect::<TcpStream>::make_tls_connect(&mut make, host).map_err(|e| SourceError::TlsFailed {
-        address: place.address.clone(),
-        reason: e.to_string(),
-    })
-}
-
 impl Canceller {
     /// Asks the server to stop; best effort, within two seconds.
-    pub(super) async fn cancel(self, client: tokio_postgres::CancelToken, place: Place) {
+    pub(super) async fn cancel(self, client: CancelToken) {
         let ask = async {
-            let Ok(socket) = dial(&self.host, self.port, &place.address).await else {
-                return;
-            };
-            let _ = match &self.tls {
-                Some(tls) => match connector(tls, &self.host, &place) {
-                    Ok(connector) => client.cancel_query_raw(socket, connector).await,
-                    Err(_) => return,
-                },
-                None => client.cancel_query_raw(socket, NoTls).await,
+            // It is told where it was connected to; nothing more can be done when that fails.
+            let _ = match self.tls {
+                Some(tls) => client.cancel_query(MakeRustlsConnect::new(tls)).await,
+                None => client.cancel_query(NoTls).await,
             };
         };
-        let _ = timeout(std::time::Duration::from_secs(2), ask).await;
+        let _ = timeout(Duration::from_secs(2), ask).await;
     }
 }
 

@@ -12,9 +12,15 @@ pub(super) struct Place {
     pub(super) address: String,
     /// Database.
     pub(super) database: String,
+    /// The limit of the connection, in seconds.
+    pub(super) connect_seconds: u64,
     /// The statement timeout, in seconds.
     pub(super) statement_seconds: u64,
 }
+
+/// What the client says when it came to no connection, and when both sides could not agree on how to log in.
+const NO_CONNECTION: &str = "error connecting to server";
+const NO_LOGIN: &str = "authentication error";
 
 impl Place {
     /// What `error` means.
@@ -24,6 +30,13 @@ impl Place {
         }
         if error.is_closed() {
             return SourceError::ConnectionLost { address: self.address.clone() };
+        }
+        let text = error.to_string();
+        if text == NO_CONNECTION {
+            return self.unconnected(error.source());
+        }
+        if text == NO_LOGIN {
+            return SourceError::LoginUnsupported { address: self.address.clone() };
         }
         let mut cause = error.source();
         while let Some(next) = cause {
@@ -45,7 +58,6 @@ impl Place {
             }
             cause = next.source();
         }
-        let text = error.to_string();
         if text.contains("TLS") {
             return SourceError::TlsFailed {
                 address: self.address.clone(),
@@ -53,6 +65,22 @@ impl Place {
             };
         }
         SourceError::Unexpected { reason: text }
+    }
+
+    /// No connection came about: whether the port is closed, a filter drops, or no way leads there.
+    fn unconnected(&self, cause: Option<&(dyn std::error::Error + 'static)>) -> SourceError {
+        let address = self.address.clone();
+        let kind = cause
+            .and_then(|c| c.downcast_ref::<std::io::Error>())
+            .map_or(std::io::ErrorKind::Other, std::io::Error::kind);
+        match kind {
+            std::io::ErrorKind::ConnectionRefused => SourceError::ConnectionRefused { address },
+            std::io::ErrorKind::TimedOut => SourceError::ConnectTimeout {
+                address,
+                seconds: self.connect_seconds,
+            },
+            kind => SourceError::HostUnreachable { address, source: kind.into() },
+        }
     }
 
     fn answer(&self, sqlstate: &str, message: &str, routine: &str) -> SourceError {
@@ -97,6 +125,7 @@ mod tests {
         let place = Place {
             address: "db:5432".into(),
             database: "d".into(),
+            connect_seconds: 5,
             statement_seconds: 7,
         };
         for (sqlstate, routine, code) in [
@@ -120,10 +149,31 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_refuses_is_not_one_that_drops() {
+        let place = Place {
+            address: "db:5432".into(),
+            database: "d".into(),
+            connect_seconds: 5,
+            statement_seconds: 7,
+        };
+        for (kind, code) in [
+            (std::io::ErrorKind::ConnectionRefused, "ConnectionRefused"),
+            (std::io::ErrorKind::TimedOut, "ConnectTimeout"),
+            (std::io::ErrorKind::HostUnreachable, "HostUnreachable"),
+            (std::io::ErrorKind::NetworkUnreachable, "HostUnreachable"),
+        ] {
+            let error = place.unconnected(Some(&std::io::Error::from(kind)));
+            assert_eq!((error.code(), error.class()), (code, crate::error::Class::Transient), "{kind:?}");
+            assert!(error.hint().is_some());
+        }
+    }
+
+    #[test]
     fn texts_that_may_quote_values_are_not_passed_on() {
         let place = Place {
             address: "db:5432".into(),
             database: "d".into(),
+            connect_seconds: 5,
             statement_seconds: 7,
         };
         for sqlstate in ["22P02", "22012", "XX000", "40001", "P0001", "57014"] {

@@ -2,12 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use bytes::BytesMut;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Row, RowStream};
@@ -19,6 +20,12 @@ use super::connect::{Session, connect};
 use super::decode::Decoder;
 use super::failure::Place;
 use super::options::PostgresOptions;
+
+/// Bytes that are reserved for each value of a batch before it is known.
+const RESERVED: usize = 16;
+/// How long the server may be silent after the statement's own time is up: it ends the statement itself, so one that
+/// says nothing even then is not there any more.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Rows of one query.
 pub(in super::super) struct Reader {
@@ -33,6 +40,8 @@ pub(in super::super) struct Reader {
     read: u64,
     first_row_by: Instant,
     first_row_seconds: u64,
+    /// When the server ends the statement.
+    statement_by: Instant,
     ended: bool,
 }
 
@@ -42,6 +51,7 @@ pub(in super::super) async fn open(options: &PostgresOptions, access: Access<'_>
     let place = Place {
         address,
         database: options.database.clone(),
+        connect_seconds: access.limits.connect_timeout().as_secs(),
         statement_seconds: access.limits.statement_timeout().as_secs(),
     };
     let numbered = placeholders::number(query.text, '$');
@@ -57,6 +67,12 @@ pub(in super::super) async fn open(options: &PostgresOptions, access: Access<'_>
         .await
         .map_err(late)?
         .map_err(|e| place.judge(&e))?;
+    // `$1` beside `:name` would take another parameter's value, or none.
+    if statement.params().len() != values.len() {
+        return Err(SourceError::QueryInvalid {
+            reason: "it has a placeholder such as $1: write :name, and declare the parameter in the report".to_owned(),
+        });
+    }
     if statement.columns().is_empty() {
         return Err(SourceError::QueryInvalid {
             reason: "it gives no columns".to_owned(),
@@ -67,10 +83,13 @@ pub(in super::super) async fn open(options: &PostgresOptions, access: Access<'_>
             return Err(SourceError::ColumnMissing { column: declared.clone() });
         }
     }
+    // What is reserved for a batch keeps its bound as well, however many columns there are.
+    let reserved = access.limits.batch_bytes() / (RESERVED * statement.columns().len());
+    let capacity = access.limits.batch_rows().min(reserved).max(1);
     let mut decoders = Vec::new();
     let mut fields = Vec::new();
     for column in statement.columns() {
-        let (decoder, field) = Decoder::new(column, query.columns.get(column.name()), access.time_zone, access.limits.batch_rows())?;
+        let (decoder, field) = Decoder::new(column, query.columns.get(column.name()), access.time_zone, capacity)?;
         decoders.push(decoder);
         fields.push(field);
     }
@@ -79,7 +98,7 @@ pub(in super::super) async fn open(options: &PostgresOptions, access: Access<'_>
         Ok(rows) => rows.map_err(|e| place.judge(&e))?,
         Err(_) => {
             let token = session.client.cancel_token();
-            session.canceller.clone().cancel(token, place).await;
+            session.canceller.clone().cancel(token).await;
             return Err(SourceError::FirstRowTimeout { seconds: first_row_seconds });
         }
     };
@@ -94,6 +113,7 @@ pub(in super::super) async fn open(options: &PostgresOptions, access: Access<'_>
         read: 0,
         first_row_by,
         first_row_seconds,
+        statement_by: Instant::now() + access.limits.statement_timeout(),
         ended: false,
     })
 }
@@ -107,23 +127,10 @@ impl Source for Reader {
     async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         let (mut rows, mut bytes) = (0, 0);
         while !self.ended && rows < self.batch_rows && bytes < self.batch_bytes {
-            let row = if self.read == 0 {
-                match timeout_at(self.first_row_by, self.rows.next()).await {
-                    Ok(row) => row,
-                    Err(_) => {
-                        self.session
-                            .canceller
-                            .clone()
-                            .cancel(self.session.client.cancel_token(), self.place.clone())
-                            .await;
-                        self.ended = true;
-                        return Err(SourceError::FirstRowTimeout {
-                            seconds: self.first_row_seconds,
-                        });
-                    }
-                }
-            } else {
-                self.rows.next().await
+            // Most rows are here already, and then no timer is needed.
+            let row = match self.rows.next().now_or_never() {
+                Some(row) => row,
+                None => self.wait().await?,
             };
             match row {
                 Some(Ok(row)) => {
@@ -150,6 +157,29 @@ impl Source for Reader {
 }
 
 impl Reader {
+    /// The next row when it has yet to come: within the limit for the first one, else while the server can be there.
+    async fn wait(&mut self) -> Result<Option<Result<Row, tokio_postgres::Error>>, SourceError> {
+        let first = self.read == 0;
+        let by = if first {
+            self.first_row_by
+        } else {
+            self.statement_by.max(Instant::now()) + SILENCE
+        };
+        if let Ok(row) = timeout_at(by, self.rows.next()).await {
+            return Ok(row);
+        }
+        if !first {
+            return Err(SourceError::ConnectionLost {
+                address: self.place.address.clone(),
+            });
+        }
+        self.session.canceller.clone().cancel(self.session.client.cancel_token()).await;
+        self.ended = true;
+        Err(SourceError::FirstRowTimeout {
+            seconds: self.first_row_seconds,
+        })
+    }
+
     fn decode(&mut self, row: &Row) -> Result<(), SourceError> {
         for (i, decoder) in self.decoders.iter_mut().enumerate() {
             let raw: Option<Raw<'_>> = row.try_get(i).map_err(|e| self.place.judge(&e))?;
@@ -169,7 +199,7 @@ impl Drop for Reader {
             return;
         }
         // Without a word the server would go on until it next tries to send.
-        let cancel = self.session.canceller.clone().cancel(self.session.client.cancel_token(), self.place.clone());
+        let cancel = self.session.canceller.clone().cancel(self.session.client.cancel_token());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(cancel);
         }

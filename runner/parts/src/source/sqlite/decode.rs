@@ -214,7 +214,9 @@ fn exact(text: &str, precision: u8, scale: u8) -> Result<i128, &'static str> {
 }
 
 fn date(text: &[u8]) -> Result<i32, &'static str> {
-    let date: civil::Date = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok()).ok_or("is not a date, YYYY-MM-DD")?;
+    // Longer texts have a time of day, which would be lost.
+    let text = std::str::from_utf8(text).ok().filter(|t| t.len() == "YYYY-MM-DD".len());
+    let date: civil::Date = text.and_then(|t| t.parse().ok()).ok_or("is not a date, YYYY-MM-DD")?;
     let days = (date - civil::Date::constant(1970, 1, 1)).get_days();
     if (MIN_DAYS..=MAX_DAYS).contains(&days) {
         Ok(days)

@@ -24,9 +24,18 @@ const WAITING: usize = 2;
 pub(in super::super) struct Reader {
     schema: SchemaRef,
     batches: mpsc::Receiver<Result<RecordBatch, SourceError>>,
-    interrupt: InterruptHandle,
+    query: Running,
     deadline: Instant,
     seconds: u64,
+}
+
+/// A query that somebody waits for. When nobody does any more, from its first row on or before, it ends.
+struct Running(InterruptHandle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.interrupt();
+    }
 }
 
 /// What the thread needs.
@@ -63,25 +72,25 @@ pub(in super::super) async fn open(options: &SqliteOptions, access: Access<'_>, 
     let ended = || SourceError::Unexpected {
         reason: "the reading thread ended".to_owned(),
     };
-    let Ok(interrupt) = interrupt.await else {
-        return Err(match opened.await {
-            Ok(Err(error)) => error,
-            _ => ended(),
-        });
+    let query = match interrupt.await {
+        Ok(interrupt) => Running(interrupt),
+        Err(_) => {
+            return Err(match opened.await {
+                Ok(Err(error)) => error,
+                _ => ended(),
+            });
+        }
     };
     let first_row = access.limits.first_row_timeout();
     let schema = match timeout_at(start + first_row, opened).await {
         Ok(schema) => schema.map_err(|_| ended())??,
-        Err(_) => {
-            interrupt.interrupt();
-            return Err(SourceError::FirstRowTimeout { seconds: first_row.as_secs() });
-        }
+        Err(_) => return Err(SourceError::FirstRowTimeout { seconds: first_row.as_secs() }),
     };
     let limit = access.limits.statement_timeout();
     Ok(Reader {
         schema,
         batches,
-        interrupt,
+        query,
         deadline: start + limit,
         seconds: limit.as_secs(),
     })
@@ -97,16 +106,10 @@ impl Source for Reader {
         match timeout_at(self.deadline, self.batches.recv()).await {
             Ok(batch) => batch.transpose(),
             Err(_) => {
-                self.interrupt.interrupt();
+                self.query.0.interrupt();
                 Err(SourceError::StatementTimeout { seconds: self.seconds })
             }
         }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.interrupt.interrupt();
     }
 }
 
@@ -194,6 +197,12 @@ impl Task {
         }
         if !statement.readonly() {
             return Err(SourceError::QueryWrites);
+        }
+        // `?`, `@x` and `$x` would be absent values, and the query would quietly find nothing.
+        if statement.parameter_count() != self.values.len() {
+            return Err(SourceError::QueryInvalid {
+                reason: "it has a placeholder such as ?1, @x or $x: write :name, and declare the parameter in the report".to_owned(),
+            });
         }
         if statement.column_count() == 0 {
             return Err(SourceError::QueryInvalid {

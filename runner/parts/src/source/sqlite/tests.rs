@@ -89,6 +89,38 @@ async fn a_value_that_does_not_fit_names_row_and_column() {
 }
 
 #[tokio::test]
+async fn a_date_does_not_lose_its_time_of_day() {
+    for (value, fits) in [
+        ("2026-03-02", true),
+        ("2026-03-02 23:59:59", false),
+        ("2026-03-02T00:00", false),
+        ("2026-3-2", false),
+    ] {
+        let (_directory, options) = file(&format!("CREATE TABLE t (d DATE); INSERT INTO t VALUES ('{value}');"));
+        let mut source = read(&options, "SELECT d FROM t").await.unwrap();
+        assert_eq!(source.next().await.is_ok(), fits, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_nobody_waits_for_ends() {
+    let (_directory, options) = file("CREATE TABLE t (i INTEGER)");
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Given up before its first row; the runtime waits for its threads when it is dropped.
+        let waited = runtime.block_on(async { tokio::time::timeout(std::time::Duration::from_millis(300), read(&options, endless)).await });
+        drop(runtime);
+        ended.send(waited.is_err())
+    });
+    let gave_up = tokio::task::spawn_blocking(move || end.recv_timeout(std::time::Duration::from_secs(10)))
+        .await
+        .unwrap();
+    assert_eq!(gave_up, Ok(true), "the reading thread ended");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_says_why() {
     let (_directory, options) = file("CREATE TABLE t (i INTEGER)");
     for (text, code) in [
@@ -96,6 +128,9 @@ async fn what_cannot_be_read_says_why() {
         ("", "QueryInvalid"),
         ("DROP TABLE t", "QueryWrites"),
         ("SELECT load_extension('x')", "QueryInvalid"),
+        // Unbound, these would be absent values, and the query would find nothing.
+        ("SELECT i FROM t WHERE i = ?", "QueryInvalid"),
+        ("SELECT i FROM t WHERE i = @i", "QueryInvalid"),
     ] {
         let error = read(&options, text).await.err().map(|e| e.code());
         assert_eq!(error, Some(code), "{text}");

@@ -45,7 +45,7 @@ impl Transport for Directory {
         match fs::symlink_metadata(self.path(name.as_str())).await {
             Ok(found) => Ok(Some(found.len())),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(TransportError::io(format!("look at {name}"), e, Fault::Missing)),
+            Err(e) => Err(TransportError::io(format!("look at {name}"), e, Fault::DirectoryMissing)),
         }
     }
 
@@ -73,7 +73,13 @@ impl Transport for Directory {
     async fn upload(&self, temporary: &RemoteName, mut body: Body<'_>) -> Result<u64, TransportError> {
         let action = || format!("upload {temporary}");
         let failed = |e| TransportError::io(action(), e, Fault::DirectoryMissing);
-        let mut file = fs::File::create(self.path(temporary.as_str())).await.map_err(failed)?;
+        // Made anew, never opened: a link that somebody put under the name would lead the bytes elsewhere.
+        let path = self.path(temporary.as_str());
+        match fs::remove_file(&path).await {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
+            _ => {}
+        }
+        let mut file = fs::File::create_new(path).await.map_err(failed)?;
         let mut size = 0;
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|Stopped| TransportError::new(action(), Fault::BodyStopped, None))?;

@@ -152,7 +152,8 @@ async fn dial(options: &SftpOptions, address: &str) -> Result<TcpStream, Transpo
         Ok(Err(e)) => {
             let fault = match e.kind() {
                 io::ErrorKind::ConnectionRefused => Fault::ConnectionRefused,
-                io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Fault::ConnectTimeout,
+                io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Fault::HostUnreachable,
+                io::ErrorKind::TimedOut => Fault::ConnectTimeout,
                 _ => Fault::ConnectionLost,
             };
             Err(failed(fault, e.into()))

@@ -25,6 +25,8 @@ const BLOCK: usize = 32 << 10;
 /// Requests under way: 2 MiB, enough for 100 MiB/s at 20 ms.
 const DEPTH: usize = 64;
 
+/// How often a request that waits asks whether the connection still stands.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -48,9 +50,26 @@ impl Sftp {
         self.session.extensions.iter().any(|e| e == extension)
     }
 
+    /// The result of `work` while the connection stands. A request that is sent at the very moment in which the connection
+    /// breaks is told so by nobody, and would wait for its whole time limit.
+    async fn alive<T, E: From<SftpError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let gone = async {
+            while !self.session.connection.is_closed() {
+                tokio::time::sleep(LOOK).await;
+            }
+            // What had arrived before is answered first.
+            tokio::time::sleep(LOOK).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = gone => Err(SftpError::UnexpectedBehavior("the connection is closed".into()).into()),
+        }
+    }
+
     /// The size of what has that name, without following a link.
     async fn size(&self, path: &str) -> Result<Option<u64>, SftpError> {
-        match self.session.sftp.lstat(path).await {
+        match self.alive(self.session.sftp.lstat(path)).await {
             Ok(found) => Ok(Some(found.attrs.size.unwrap_or(0))),
             Err(SftpError::Status(s)) if s.status_code == StatusCode::NoSuchFile => Ok(None),
             Err(e) => Err(e),
@@ -78,7 +97,7 @@ impl Sftp {
         let mute = matches!(&error, SftpError::Status(s) if s.status_code == StatusCode::Failure);
         if mute
             && self.has(STATVFS)
-            && let Ok(disk) = self.session.sftp.statvfs(name.directory()).await
+            && let Ok(disk) = self.alive(self.session.sftp.statvfs(name.directory())).await
         {
             // Less than two blocks of ours is full for any purpose.
             let bytes = disk.blocks_avail.saturating_mul(disk.fragment_size.max(1));
@@ -176,14 +195,15 @@ impl Transport for Sftp {
         let Some(size) = self.size(name.as_str()).await.map_err(failed)? else {
             return Ok(None);
         };
-        let handle = match self.session.sftp.open(name.as_str(), OpenFlags::READ, FileAttributes::empty()).await {
+        let opened = self.session.sftp.open(name.as_str(), OpenFlags::READ, FileAttributes::empty());
+        let handle = match self.alive(opened).await {
             Ok(opened) => opened.handle,
             Err(SftpError::Status(s)) if s.status_code == StatusCode::NoSuchFile => return Ok(None),
             Err(e) => return Err(failed(e)),
         };
-        let digest = self.hash(&handle, size).await;
+        let digest = self.alive(self.hash(&handle, size)).await;
         // What was read is what counts.
-        let _ = self.session.sftp.close(handle).await;
+        let _ = self.alive(self.session.sftp.close(handle)).await;
         digest.map(Some).map_err(failed)
     }
 
@@ -191,16 +211,16 @@ impl Transport for Sftp {
         let action = || format!("upload {temporary}");
         let sftp = &self.session.sftp;
         let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
-        let handle = match sftp.open(temporary.as_str(), flags, FileAttributes::empty()).await {
+        let handle = match self.alive(sftp.open(temporary.as_str(), flags, FileAttributes::empty())).await {
             Ok(opened) => opened.handle,
             Err(e) => return Err(self.judge_write(action(), temporary, e).await),
         };
-        let written = self.write_all(&handle, body).await;
+        let written = self.alive(self.write_all(&handle, body)).await;
         let flushed = match (&written, self.has(FSYNC)) {
-            (Ok(_), true) => sftp.fsync(handle.as_str()).await.map(drop),
+            (Ok(_), true) => self.alive(sftp.fsync(handle.as_str())).await.map(drop),
             _ => Ok(()),
         };
-        let closed = sftp.close(handle).await;
+        let closed = self.alive(sftp.close(handle)).await;
         match written {
             Err(Halt::Stopped) => Err(TransportError::new(action(), Fault::BodyStopped, None)),
             Err(Halt::Failed(e)) => Err(self.judge_write(action(), temporary, e).await),
@@ -213,7 +233,7 @@ impl Transport for Sftp {
 
     async fn commit(&self, temporary: &RemoteName, to: &RemoteName) -> Result<(), TransportError> {
         let action = || format!("rename {temporary} to {to}");
-        let Err(error) = self.session.sftp.rename(temporary.as_str(), to.as_str()).await else {
+        let Err(error) = self.alive(self.session.sftp.rename(temporary.as_str(), to.as_str())).await else {
             return Ok(());
         };
         if !matches!(error, SftpError::Status(_)) {
@@ -230,7 +250,7 @@ impl Transport for Sftp {
     }
 
     async fn remove(&self, name: &RemoteName) -> Result<(), TransportError> {
-        match self.session.sftp.remove(name.as_str()).await {
+        match self.alive(self.session.sftp.remove(name.as_str())).await {
             Ok(_) => Ok(()),
             Err(SftpError::Status(s)) if s.status_code == StatusCode::NoSuchFile => Ok(()),
             Err(e) => Err(self.judge(format!("remove {name}"), e, Fault::Missing)),
@@ -240,12 +260,12 @@ impl Transport for Sftp {
     async fn probe(&self, directory: &str) -> Result<(), TransportError> {
         let action = || format!("look at directory {directory}");
         let failed = |e| self.judge(action(), e, Fault::DirectoryMissing);
-        let found = self.session.sftp.stat(directory).await.map_err(failed)?;
+        let found = self.alive(self.session.sftp.stat(directory)).await.map_err(failed)?;
         if !found.attrs.is_dir() {
             return Err(TransportError::new(action(), Fault::DirectoryMissing, None));
         }
-        let opened = self.session.sftp.opendir(directory).await.map_err(failed)?;
-        self.session.sftp.close(opened.handle).await.map(drop).map_err(failed)
+        let opened = self.alive(self.session.sftp.opendir(directory)).await.map_err(failed)?;
+        self.alive(self.session.sftp.close(opened.handle)).await.map(drop).map_err(failed)
     }
 
     async fn close(self: Box<Self>) {
