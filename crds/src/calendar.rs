@@ -58,13 +58,13 @@ pub enum Weekday {
 #[serde(rename_all = "camelCase")]
 pub struct Holiday {
     /// The day, `2026-12-25`.
-    #[schemars(length(min = 10, max = 10), regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    #[schemars(length(min = 10, max = 10), regex(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"))]
     pub date: String,
     /// Its name.
     #[schemars(length(min = 1, max = 64))]
     pub name: String,
     /// For a half day: when business ends, `12:00`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 5, max = 5), regex(pattern = "^[0-2][0-9]:[0-5][0-9]$"))]
+    #[schemars(length(min = 5, max = 5), regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
     pub closes: Option<String>,
 }

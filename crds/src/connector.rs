@@ -24,12 +24,13 @@ use crate::common::status::EndpointStatus;
     printcolumn = r#"{"name": "Reachable", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Reachable')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Reachable')].reason"}"#,
     printcolumn = r#"{"name": "Checked", "type": "date", "jsonPath": ".status.lastProbeTime"}"#,
-    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type=='Reachable')].message"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "[has(self.postgres), has(self.sqlite)].exists_one(x, x)", "message": "set exactly one of postgres, sqlite"},
-    {"rule": "!has(self.postgres) || has(self.credentialsRef)", "message": "postgres needs credentialsRef: the Secret with the keys username, password and allowedHosts"}
+    {"rule": "!has(self.postgres) || has(self.credentialsRef)", "message": "postgres needs credentialsRef: write secret, the name of a Secret with the keys username, password and allowedHosts", "fieldPath": ".credentialsRef", "reason": "FieldValueRequired"}
 ]))]
 pub struct ConnectorSpec {
     /// The source and its address.

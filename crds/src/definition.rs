@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use crate::{Calendar, Connector, Destination, Report, ReportRun, ReportVersion, Schedule, Store};
+use crate::{Calendar, Connector, Destination, Report, ReportRun, ReportVersion, Schedule, Store, words};
 
 /// The most characters of a name, so that every name derived from it fits the 63 of a label.
 pub const MAX_NAME: usize = 32;
@@ -13,9 +13,9 @@ pub const MAX_RUN_NAME: usize = 48;
 
 /// All definitions, as JSON in the order in which they are applied.
 pub fn all() -> Vec<Value> {
-    let rule = |max: usize| json!([{"rule": format!("size(self.metadata.name) <= {max}"), "message": format!("metadata.name may have at most {max} characters"), "fieldPath": ".metadata.name"}]);
+    let rule = |max: usize| json!([{"rule": format!("size(self.metadata.name) <= {max}"), "message": format!("metadata.name may have at most {max} characters: write a shorter one"), "fieldPath": ".metadata.name"}]);
     let store =
-        json!([{"rule": "self.metadata.name == 'default'", "message": "a namespace has one Store, and its name is default", "fieldPath": ".metadata.name"}]);
+        json!([{"rule": "self.metadata.name == 'default'", "message": "a namespace has one Store: write default as its name", "fieldPath": ".metadata.name"}]);
     vec![
         finished(Store::crd(), Some(store)),
         finished(Connector::crd(), Some(rule(MAX_NAME))),
@@ -23,7 +23,7 @@ pub fn all() -> Vec<Value> {
         finished(Calendar::crd(), Some(rule(MAX_NAME))),
         finished(Report::crd(), Some(rule(MAX_NAME))),
         // <report>-<version>-<digest8>: made by the operator only.
-        finished(ReportVersion::crd(), None),
+        immutable(finished(ReportVersion::crd(), None)),
         finished(Schedule::crd(), Some(rule(MAX_NAME))),
         finished(ReportRun::crd(), Some(rule(MAX_RUN_NAME))),
     ]
@@ -55,6 +55,15 @@ fn finished(definition: CustomResourceDefinition, root_rules: Option<Value>) -> 
     value
 }
 
+/// A ReportVersion's own rule refuses every change. What a Report says to a change, "raise version", would be wrong here.
+fn immutable(mut definition: Value) -> Value {
+    let report = definition.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/report");
+    if let Some(report) = report.and_then(Value::as_object_mut) {
+        report.remove("x-kubernetes-validations");
+    }
+    definition
+}
+
 /// What the derive writes otherwise than we want it, at any depth.
 fn tidy(schema: &mut Value) {
     match schema {
@@ -74,6 +83,7 @@ fn tidy(schema: &mut Value) {
                     object.insert(bound.to_owned(), json!(whole as i64));
                 }
             }
+            words::instead_of_pattern(object);
             object.values_mut().for_each(tidy);
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),

@@ -25,13 +25,15 @@ use crate::report::Backoff;
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status"}"#,
     printcolumn = r#"{"name": "Reachable", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Reachable')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Reachable')].reason"}"#,
+    printcolumn = r#"{"name": "Checked", "type": "date", "jsonPath": ".status.lastProbeTime"}"#,
     printcolumn = r#"{"name": "Suspended", "type": "boolean", "jsonPath": ".spec.suspend"}"#,
-    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type=='Reachable')].message"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "[has(self.sftp), has(self.directory)].exists_one(x, x)", "message": "set exactly one of sftp, directory"},
-    {"rule": "!has(self.sftp) || has(self.credentialsRef)", "message": "sftp needs credentialsRef: the Secret with the keys username, allowedHosts and the password or private key"}
+    {"rule": "!has(self.sftp) || has(self.credentialsRef)", "message": "sftp needs credentialsRef: write secret, the name of a Secret with the keys username, allowedHosts and the one that auth names", "fieldPath": ".credentialsRef", "reason": "FieldValueRequired"}
 ]))]
 pub struct DestinationSpec {
     /// The transport and its address.

@@ -20,6 +20,7 @@ pub mod report_run;
 pub mod report_version;
 pub mod schedule;
 pub mod store;
+pub mod words;
 
 pub use calendar::{Calendar, CalendarSpec};
 pub use common::condition::Condition;

@@ -31,6 +31,7 @@ use crate::common::condition::Condition;
     printcolumn = r#"{"name": "Last Run", "type": "date", "jsonPath": ".status.lastRun.finishedAt"}"#,
     printcolumn = r#"{"name": "Outcome", "type": "string", "jsonPath": ".status.lastRun.outcome"}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Run", "type": "string", "priority": 1, "jsonPath": ".status.lastRun.name"}"#,
     printcolumn = r#"{"name": "Message", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type=='Ready')].message"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -176,8 +177,8 @@ pub struct Dataset {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self.onViolation != 'Exclude' || has(self.tolerance)", "message": "onViolation Exclude needs tolerance: how many rows may be left out, as rows or as fraction"},
-    {"rule": "self.onViolation == 'Exclude' || !has(self.tolerance)", "message": "tolerance is for onViolation Exclude only: remove it"}
+    {"rule": "self.onViolation != 'Exclude' || has(self.tolerance)", "message": "onViolation Exclude needs tolerance: write how many rows may be left out, such as {rows: 5}", "fieldPath": ".tolerance", "reason": "FieldValueRequired"},
+    {"rule": "self.onViolation == 'Exclude' || !has(self.tolerance)", "message": "tolerance is for onViolation Exclude only: remove it", "fieldPath": ".tolerance", "reason": "FieldValueForbidden"}
 ]))]
 pub struct Validation {
     /// Its id, unique in the report.

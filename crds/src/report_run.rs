@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::condition::Condition;
 
+/// An instant as RFC 3339.
+const INSTANT: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
+
 /// One run. Its spec cannot be changed, but for `cancelled` and appended `approvals`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -26,14 +29,17 @@ use crate::common::condition::Condition;
     printcolumn = r#"{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Complete')].reason"}"#,
     printcolumn = r#"{"name": "Records", "type": "integer", "jsonPath": ".status.counts.reported"}"#,
-    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Until", "type": "string", "priority": 1, "jsonPath": ".spec.period.end"}"#,
+    printcolumn = r#"{"name": "Trigger", "type": "string", "priority": 1, "jsonPath": ".spec.trigger"}"#,
+    printcolumn = r#"{"name": "By", "type": "string", "priority": 1, "jsonPath": ".spec.requestedBy"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type=='Complete')].message"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "self.id == oldSelf.id && self.reportRef == oldSelf.reportRef && self.period == oldSelf.period && self.trigger == oldSelf.trigger && has(self.version) == has(oldSelf.version) && (!has(self.version) || self.version == oldSelf.version) && has(self.parameters) == has(oldSelf.parameters) && (!has(self.parameters) || self.parameters == oldSelf.parameters) && has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy) && has(self.mode) == has(oldSelf.mode) && (!has(self.mode) || self.mode == oldSelf.mode) && has(self.scheduled) == has(oldSelf.scheduled) && (!has(self.scheduled) || self.scheduled == oldSelf.scheduled)", "message": "a run cannot be changed: start another run; only cancelled and approvals may be added"},
-    {"rule": "!has(oldSelf.cancelled) || (has(self.cancelled) && self.cancelled == oldSelf.cancelled)", "message": "a cancellation cannot be taken back: start another run"},
-    {"rule": "!has(oldSelf.approvals) || (has(self.approvals) && self.approvals.size() >= oldSelf.approvals.size() && oldSelf.approvals.all(i, a, self.approvals[i] == a))", "message": "approvals can only be added"},
-    {"rule": "timestamp(self.period.start) < timestamp(self.period.end)", "message": "period.start must be before period.end: the end is exclusive"}
+    {"rule": "!has(oldSelf.cancelled) || (has(self.cancelled) && self.cancelled == oldSelf.cancelled)", "message": "a cancellation cannot be changed or taken back: start another run", "fieldPath": ".cancelled"},
+    {"rule": "!has(oldSelf.approvals) || (has(self.approvals) && self.approvals.size() >= oldSelf.approvals.size() && oldSelf.approvals.all(i, a, self.approvals[i] == a))", "message": "approvals can only be added: write the earlier ones as they are, and the new one last", "fieldPath": ".approvals"}
 ]))]
 pub struct ReportRunSpec {
     /// The run's identity everywhere: a UUID. UUIDv5 of namespace UID, schedule and slot, or a random one.
@@ -73,20 +79,24 @@ pub struct ReportRunSpec {
     pub approvals: Option<Vec<Approval>>,
 }
 
+// The rule is silent where an end is no instant: that end's own rule speaks.
 /// A half-open period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": format!("![self.start, self.end].all(t, t.matches(r'{INSTANT}')) || timestamp(self.start) < timestamp(self.end)"), "message": "period.start must be before period.end: the end is exclusive"}
+]))]
 pub struct Period {
     /// First instant, RFC 3339 with a zone or offset.
     #[schemars(
         length(min = 20, max = 35),
-        regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$")
+        regex(pattern = INSTANT)
     )]
     pub start: String,
     /// First instant after it.
     #[schemars(
         length(min = 20, max = 35),
-        regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$")
+        regex(pattern = INSTANT)
     )]
     pub end: String,
 }
@@ -167,7 +177,7 @@ pub enum Decision {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "!has(oldSelf.conditions) || !oldSelf.conditions.exists(c, c.type == 'Complete' && c.status == 'True') || (has(self.conditions) && self.conditions.exists(c, c.type == 'Complete' && c.status == 'True') && has(self.outcome) == has(oldSelf.outcome) && (!has(self.outcome) || self.outcome == oldSelf.outcome) && has(self.planSha256) == has(oldSelf.planSha256) && (!has(self.planSha256) || self.planSha256 == oldSelf.planSha256) && has(self.manifest) == has(oldSelf.manifest) && (!has(self.manifest) || self.manifest == oldSelf.manifest) && has(self.deliveries) == has(oldSelf.deliveries) && (!has(self.deliveries) || self.deliveries == oldSelf.deliveries))", "message": "a complete run's outcome, digests and deliveries cannot be changed"}
+    {"rule": "!has(oldSelf.conditions) || !oldSelf.conditions.exists(c, c.type == 'Complete' && c.status == 'True') || (has(self.conditions) && self.conditions.exists(c, c.type == 'Complete' && c.status == 'True') && has(self.outcome) == has(oldSelf.outcome) && (!has(self.outcome) || self.outcome == oldSelf.outcome) && has(self.planSha256) == has(oldSelf.planSha256) && (!has(self.planSha256) || self.planSha256 == oldSelf.planSha256) && has(self.manifest) == has(oldSelf.manifest) && (!has(self.manifest) || self.manifest == oldSelf.manifest) && has(self.deliveries) == has(oldSelf.deliveries) && (!has(self.deliveries) || self.deliveries == oldSelf.deliveries))", "message": "a complete run's outcome, digests and deliveries cannot be changed: start another run"}
 ]))]
 pub struct ReportRunStatus {
     /// Resolved, Started, Generated, Delivered, Recorded, Complete.

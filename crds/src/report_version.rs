@@ -18,8 +18,8 @@ use crate::report::ReportSpec;
     shortname = "orrv",
     printcolumn = r#"{"name": "Report", "type": "string", "jsonPath": ".spec.reportRef"}"#,
     printcolumn = r#"{"name": "Version", "type": "string", "jsonPath": ".spec.report.version"}"#,
-    printcolumn = r#"{"name": "Digest", "type": "string", "jsonPath": ".spec.sha256"}"#,
-    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Digest", "type": "string", "priority": 1, "jsonPath": ".spec.sha256"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "a ReportVersion cannot be changed: change the Report and raise its version"}]))]

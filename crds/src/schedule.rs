@@ -25,7 +25,11 @@ use crate::common::condition::Condition;
     printcolumn = r#"{"name": "Suspended", "type": "boolean", "jsonPath": ".spec.suspend"}"#,
     printcolumn = r#"{"name": "Last", "type": "date", "jsonPath": ".status.lastSlot"}"#,
     printcolumn = r#"{"name": "Next", "type": "string", "jsonPath": ".status.nextSlot"}"#,
-    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Cron", "type": "string", "priority": 1, "jsonPath": ".spec.cron"}"#,
+    printcolumn = r#"{"name": "Time Zone", "type": "string", "priority": 1, "jsonPath": ".spec.timeZone"}"#,
+    printcolumn = r#"{"name": "Run", "type": "string", "priority": 1, "jsonPath": ".status.lastRun"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type=='Ready')].message"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleSpec {

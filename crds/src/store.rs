@@ -23,12 +23,13 @@ use crate::common::status::EndpointStatus;
     printcolumn = r#"{"name": "Reachable", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Reachable')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Reachable')].reason"}"#,
     printcolumn = r#"{"name": "Checked", "type": "date", "jsonPath": ".status.lastProbeTime"}"#,
-    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type=='Reachable')].message"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "[has(self.s3), has(self.directory)].exists_one(x, x)", "message": "set exactly one of s3, directory"},
-    {"rule": "!has(self.s3) || has(self.credentialsRef)", "message": "s3 needs credentialsRef: the Secret with the keys accessKeyId, secretAccessKey and allowedHosts"}
+    {"rule": "!has(self.s3) || has(self.credentialsRef)", "message": "s3 needs credentialsRef: write secret, the name of a Secret with the keys accessKeyId, secretAccessKey and allowedHosts", "fieldPath": ".credentialsRef", "reason": "FieldValueRequired"}
 ]))]
 pub struct StoreSpec {
     /// The store and its address.
