@@ -40,3 +40,10 @@ pub async fn apply(namespace: &str, yaml: &str) -> Result<String> {
     }
     Ok(said(&output.stdout))
 }
+
+/// Runs a bash script in a pod (`pod/x`, `deployment/x`); `$1` and so on are `arguments`.
+pub async fn bash(namespace: &str, pod: &str, script: &str, arguments: &[&str]) -> Result<String> {
+    let mut args = vec!["exec", "-n", namespace, pod, "--", "bash", "-c", script, "bash"];
+    args.extend(arguments);
+    run(&args).await
+}

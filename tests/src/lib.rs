@@ -4,7 +4,11 @@
 //! KUBECONFIG. They use OpenReg as people do: `kubectl`, custom resources and the API over HTTP, never its insides.
 
 pub mod fixture;
+pub mod history;
+pub mod killer;
 pub mod kubectl;
+pub mod own_s3;
+pub mod proof;
 pub mod services;
 pub mod tenant;
 

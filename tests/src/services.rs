@@ -106,20 +106,27 @@ pub async fn host_key(tenant: &Tenant) -> Result<String> {
 
 /// Applies the small report with its store, connector and destination, and waits until it is Ready.
 pub async fn small_report(tenant: &Tenant, rows: u64) -> Result<()> {
+    full_report(tenant, fixture::store(), fixture::report(rows)).await
+}
+
+/// Applies a report and a store, with the connector and a destination that is a directory of the tenant's own; waits until
+/// the report is Ready.
+pub async fn full_report(tenant: &Tenant, store: Value, report: Value) -> Result<()> {
     let host_key = host_key(tenant).await?;
-    let directory = format!("/in/{}", tenant.namespace);
-    sftp(&["install", "-d", "-o", "bank", "-g", "bank", &format!("/srv/sftp{directory}")]).await?;
-    let objects = [
-        fixture::store(),
-        fixture::connector(),
-        fixture::destination(&host_key, &directory),
-        fixture::report(rows),
-    ];
+    let directory = own_directory(tenant).await?;
+    let objects = [store, fixture::connector(), fixture::destination(&host_key, &directory), report];
     tenant.apply(&fixture::documents(&objects)).await?;
     tenant
         .wait_condition("Report", "small", "Ready", "True", std::time::Duration::from_secs(30))
         .await?;
     Ok(())
+}
+
+/// Makes the tenant's directory at the receiver, as a Destination names it.
+pub async fn own_directory(tenant: &Tenant) -> Result<String> {
+    let directory = format!("/in/{}", tenant.namespace);
+    sftp(&["install", "-d", "-o", "bank", "-g", "bank", &format!("/srv/sftp{directory}")]).await?;
+    Ok(directory)
 }
 
 /// The Destination with another directory; its host key is a placeholder that the test replaces.
@@ -137,6 +144,11 @@ pub async fn sftp(command: &[&str]) -> Result<String> {
     kubectl::run(&args).await
 }
 
+/// Runs a bash script there; `$1` and so on are `arguments`.
+pub async fn sftp_bash(script: &str, arguments: &[&str]) -> Result<String> {
+    kubectl::bash(NAMESPACE, "deployment/sftp", script, arguments).await
+}
+
 /// The names of all files in the tenant's directory at the receiver, hidden and temporary ones included.
 pub async fn sftp_listing(tenant: &Tenant) -> Result<Vec<String>> {
     let out = sftp(&["ls", "-1A", &format!("/srv/sftp/in/{}", tenant.namespace)]).await?;
@@ -146,4 +158,30 @@ pub async fn sftp_listing(tenant: &Tenant) -> Result<Vec<String>> {
 /// A file in the tenant's directory at the receiver.
 pub async fn sftp_content(tenant: &Tenant, name: &str) -> Result<String> {
     sftp(&["cat", &format!("/srv/sftp/in/{}/{name}", tenant.namespace)]).await
+}
+
+/// Where a file of that name lies at the receiver, in whichever directory.
+pub async fn sftp_find(name: &str) -> Result<Vec<String>> {
+    let out = sftp(&["find", "/srv/sftp", "-name", name]).await?;
+    Ok(out.lines().map(str::to_owned).collect())
+}
+
+/// The address of a server's pod: behind a Service a port that nobody listens on drops what comes, at a pod it refuses.
+pub async fn pod_address(app: &str) -> Result<String> {
+    let select = format!("app={app}");
+    let path = "jsonpath={.items[0].status.podIP}";
+    let address = kubectl::run(&[
+        "get",
+        "pods",
+        "-n",
+        NAMESPACE,
+        "-l",
+        &select,
+        "--field-selector=status.phase=Running",
+        "-o",
+        path,
+    ])
+    .await?;
+    anyhow::ensure!(!address.is_empty(), "no pod of {app} runs");
+    Ok(address)
 }

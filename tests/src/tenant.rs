@@ -1,5 +1,5 @@
 //! A tenant of a test's own: a namespace that enforces Pod Security "restricted", with the Secrets that runs need.
-//! It is dumped when the test fails, and removed afterwards.
+//! It is dumped when the test fails, and removed afterwards. A test of the API server alone takes a bare namespace.
 
 use std::future::Future;
 use std::time::Duration;
@@ -24,8 +24,25 @@ pub struct Tenant {
     pub namespace: String,
 }
 
-/// Runs a test in a namespace of its own; prints what is in there when the test fails.
+/// Runs a test in a tenant of its own; prints what is in there when the test fails.
 pub fn with_tenant<F, R>(name: &str, test: F)
+where
+    F: FnOnce(Tenant) -> R,
+    R: Future<Output = Result<()>>,
+{
+    within(name, true, test);
+}
+
+/// The same in a namespace that is no tenant: OpenReg may write nothing in there, so that objects stay as they were made.
+pub fn with_namespace<F, R>(name: &str, test: F)
+where
+    F: FnOnce(Tenant) -> R,
+    R: Future<Output = Result<()>>,
+{
+    within(name, false, test);
+}
+
+fn within<F, R>(name: &str, is_tenant: bool, test: F)
 where
     F: FnOnce(Tenant) -> R,
     R: Future<Output = Result<()>>,
@@ -38,7 +55,7 @@ where
     runtime.block_on(async {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::try_default().await.expect("KUBECONFIG names a cluster");
-        let tenant = Tenant::create(client, name).await.expect("a namespace");
+        let tenant = Tenant::create(client, name, is_tenant).await.expect("a namespace");
         // A panic (a failed assertion) must be dumped too.
         let outcome = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(test(tenant.clone()))).await;
         let failed = !matches!(outcome, Ok(Ok(())));
@@ -55,18 +72,18 @@ where
 }
 
 impl Tenant {
-    async fn create(client: Client, name: &str) -> Result<Self> {
+    async fn create(client: Client, name: &str, is_tenant: bool) -> Result<Self> {
         let namespace = format!("t-{name}-{:06x}", rand::random::<u32>() & 0xff_ffff);
-        let object: Namespace = serde_json::from_value(json!({
-            "metadata": {"name": namespace, "labels": {
-                "openreg.io/tenant": "true",
-                "openreg.io/test": name,
-                "pod-security.kubernetes.io/enforce": "restricted",
-            }}
-        }))?;
+        let mut labels = json!({"openreg.io/test": name, "pod-security.kubernetes.io/enforce": "restricted"});
+        if is_tenant {
+            labels["openreg.io/tenant"] = json!("true");
+        }
+        let object: Namespace = serde_json::from_value(json!({"metadata": {"name": namespace, "labels": labels}}))?;
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await?;
         let tenant = Self { client, namespace };
-        tenant.apply(&services::tenant_setup(&tenant.client, &tenant.namespace).await?).await?;
+        if is_tenant {
+            tenant.apply(&services::tenant_setup(&tenant.client, &tenant.namespace).await?).await?;
+        }
         Ok(tenant)
     }
 
