@@ -5,6 +5,8 @@ export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
   timeout: 120_000,
+  // A machine that runs a cluster beside the browser may be slow; nothing here waits for a time to pass.
+  expect: { timeout: 20_000 },
   workers: 1,
   reporter: [['list']],
   use: {

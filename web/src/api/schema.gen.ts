@@ -206,7 +206,8 @@ export interface paths {
         put?: never;
         /**
          * Starts a run. The answer is what the API server of the cluster returned. With the header `Idempotency-Key`, the same
-         *     request sent twice starts one run.
+         *     request sent again starts no second run, however late: also when the first has ended and its object is gone. A key counts
+         *     for one user and one report.
          */
         post: operations["start_run"];
         delete?: never;

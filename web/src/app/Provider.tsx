@@ -1,6 +1,8 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { useEffect } from 'react'
 import { RouterProvider } from 'react-router'
 import { ApiError } from '@/lib/client'
+import { followOtherTabs, onOtherUser } from '@/lib/session'
 import { router } from './router'
 
 const queries = new QueryClient({
@@ -14,6 +16,11 @@ const queries = new QueryClient({
 })
 
 export function Provider() {
+  useEffect(() => {
+    // Whoever logs in next at this tab must not see, not even for a moment, what the last one saw.
+    const stop = [onOtherUser(() => queries.clear()), followOtherTabs()]
+    return () => stop.forEach((end) => end())
+  }, [])
   return (
     <QueryClientProvider client={queries}>
       <RouterProvider router={router} />

@@ -1,15 +1,16 @@
-/** Numbers and times as people read them. Times are shown in the reader's zone, with the full instant as a title. */
+/** Numbers and times as people read them. Times are shown in the reader's zone, with its name, and in UTC as a title. */
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 export function bytes(n: number): string {
   let value = n
   let unit = 0
-  while (value >= 1024 && unit < UNITS.length - 1) {
+  // 1023.96 KiB would be shown as 1024 KiB.
+  while (unit < UNITS.length - 1 && Math.round(value * 10) / 10 >= 1024) {
     value /= 1024
     unit += 1
   }
-  const digits = unit === 0 || value >= 100 ? 0 : 1
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1
   return `${value.toFixed(digits)} ${UNITS[unit] ?? ''}`
 }
 
@@ -18,24 +19,47 @@ export function count(n: number): string {
 }
 
 export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  const seconds = ms / 1000
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
+  if (ms < 999.5) return `${Math.round(Math.max(0, ms))} ms`
+  // Rounded first, so that no 60 s are left over.
+  if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 60) return `${seconds} s`
   const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
-export function moment(iso: string): string {
-  return new Date(iso).toLocaleString('en-GB', { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+/** A duration between instants that are known to the second. */
+export function wholeSeconds(ms: number): string {
+  return ms < 10_000 ? `${Math.max(0, Math.round(ms / 1000))} s` : duration(ms)
 }
 
-/** A half-open period: one day is shown as that day; the end is shown as the last day that belongs to it. */
+const DAY: Intl.DateTimeFormatOptions = { day: '2-digit', month: 'short', year: 'numeric' }
+const TIME: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' }
+
+export function moment(iso: string, timeZone?: string): string {
+  const at = new Date(iso)
+  if (Number.isNaN(at.getTime())) return iso
+  return at.toLocaleString('en-GB', { ...DAY, ...TIME, ...(timeZone !== undefined && { timeZone }) })
+}
+
+const DAY_MS = 24 * 3600 * 1000
+
+/**
+ * A half-open period. Whole days of UTC are shown as days, the last one being the last that belongs to it. Any other
+ * period, such as a day of another zone, is shown by its instants, for naming days would name the wrong ones.
+ */
 export function period(start: string, end: string): string {
-  const from = new Date(start)
-  const last = new Date(new Date(end).getTime() - 1)
-  const day = (d: Date) => d.toLocaleDateString('en-GB', { day: '2-digit', month: 'short', year: 'numeric', timeZone: 'UTC' })
-  return day(from) === day(last) ? day(from) : `${day(from)} – ${day(last)}`
+  const [from, to] = [new Date(start), new Date(end)]
+  if (Number.isNaN(from.getTime()) || Number.isNaN(to.getTime())) return `${start} – ${end}`
+  if (from.getTime() % DAY_MS === 0 && to.getTime() % DAY_MS === 0) {
+    const day = (d: Date) => d.toLocaleDateString('en-GB', { ...DAY, timeZone: 'UTC' })
+    const last = new Date(to.getTime() - 1)
+    return day(from) === day(last) ? day(from) : `${day(from)} – ${day(last)}`
+  }
+  const instant = (d: Date) => d.toLocaleString('en-GB', { ...DAY, hour: '2-digit', minute: '2-digit', timeZone: 'UTC' })
+  return `${instant(from)} – ${instant(to)} UTC`
 }
 
 export function shortDigest(sha256: string): string {

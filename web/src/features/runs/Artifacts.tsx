@@ -1,4 +1,3 @@
-import { useState } from 'react'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { Digest } from '@/components/ui/Digest'
@@ -6,37 +5,43 @@ import { Problem } from '@/components/ui/Problem'
 import { Table } from '@/components/ui/Table'
 import type { Schema } from '@/lib/client'
 import { bytes, count } from '@/lib/format'
-import { downloadArtifact } from './api'
+import { useMay } from '@/lib/session'
+import { useDownload } from './api'
 
 /** The files of a run. A download is noted in the audit. */
-export function Artifacts({ run, artifacts }: { run: string; artifacts: Schema['Artifact'][] }) {
-  const [failed, setFailed] = useState<string | null>(null)
+export function Artifacts({ detail, over }: { detail: Schema['RunDetail']; over: boolean }) {
+  const may = useMay('artifact.download')
+  const download = useDownload(detail.run.id)
+  const pending = detail.manifest && !detail.manifestRead ? 'The files are sealed, and on their way into the history.' : over ? 'This run has made no file.' : 'No file yet.'
   return (
     <Card title="Artifacts" flush>
-      {failed !== null && <Problem title="The file could not be downloaded" detail={failed} />}
+      {download.isError && (
+        <div className="p-4">
+          <Problem title={`${download.variables} was not downloaded`} error={download.error} />
+        </div>
+      )}
       <Table
         caption="Artifacts"
-        rows={artifacts}
+        rows={detail.artifacts}
         rowKey={(a) => a.name}
-        empty="This run has made no file, or not yet."
+        empty={pending}
         columns={[
-          { head: 'File', cell: (a) => <span className="font-mono text-xs break-all">{a.name}</span> },
+          { head: 'File', cell: (a) => <span className="inline-block min-w-48 font-mono text-xs [overflow-wrap:anywhere]">{a.name}</span> },
           { head: 'Records', numeric: true, cell: (a) => count(a.records) },
-          { head: 'Size', numeric: true, cell: (a) => bytes(a.size) },
-          { head: 'SHA-256', cell: (a) => <Digest value={a.sha256} /> },
-          {
-            head: 'Download',
-            cell: (a) => (
-              <Button
-                onClick={() => {
-                  setFailed(null)
-                  downloadArtifact(run, a.name).catch((e: unknown) => setFailed(e instanceof Error ? e.message : String(e)))
-                }}
-              >
-                Download
-              </Button>
-            ),
-          },
+          { head: 'Size', numeric: true, cell: (a) => <span title={`${count(a.size)} bytes`}>{bytes(a.size)}</span> },
+          { head: 'SHA-256', cell: (a) => <Digest value={a.sha256} of={a.name} /> },
+          ...(may
+            ? [
+                {
+                  head: 'Download',
+                  cell: (a: Schema['Artifact']) => (
+                    <Button onClick={() => download.mutate(a.name)} disabled={download.isPending} aria-label={`Download ${a.name}`}>
+                      {download.isPending && download.variables === a.name ? 'Downloading…' : 'Download'}
+                    </Button>
+                  ),
+                },
+              ]
+            : []),
         ]}
       />
     </Card>
