@@ -78,6 +78,8 @@ def check_pods(where, documents):
             check(len(names) == len(set(names)), f"{name} {c['name']}: a variable twice")
             # A value in the manifest can be read by whoever may read the Deployment.
             check(not any(re.search(r"PASSWORD|TOKEN|_KEY$|DATABASE_URL", e["name"]) and "value" in e for e in c.get("env") or []), f"{name} {c['name']}: a secret as a value")
+        spread = spec["topologySpreadConstraints"]
+        check(all(c["whenUnsatisfiable"] == "ScheduleAnyway" and c["labelSelector"]["matchLabels"] == selector for c in spread) and spread, f"{name}: is not spread")
         for c in spec["containers"]:
             check({"startupProbe", "livenessProbe", "readinessProbe"} <= c.keys(), f"{name} {c['name']}: probes")
 
@@ -93,6 +95,26 @@ def check_names(where, documents):
             check(isinstance(v, str) and len(v) <= 63, f"{where} {key}: label {k}")
 
 
+def check_reach(where, documents):
+    """Nobody reaches the API by a policy that was meant for something else: what serves it serves its metrics, too."""
+    policies = [d for d in documents if d["kind"] == "NetworkPolicy"]
+    pods = {d["metadata"]["name"]: d["spec"]["template"]["metadata"]["labels"] for d in documents if d["kind"] == "Deployment"}
+    for name, labels in pods.items():
+        mine = [p for p in policies if selects(p["spec"]["podSelector"], labels)]
+        if not policies:
+            continue
+        check(any("Ingress" in p["spec"]["policyTypes"] and not p["spec"].get("ingress") for p in mine), f"{where} {name}: nothing denies what is not named")
+        named = [p["metadata"]["name"] for p in mine if p["spec"].get("ingress")]
+        part = name.rsplit("-", 1)[-1]
+        check(len(named) == 1 and named[0].endswith("-api" if part == "api" else "-metrics"), f"{where} {name}: is reached by {named}")
+
+
+def selects(selector, labels):
+    expressions = selector.get("matchExpressions") or []
+    assert all(e["operator"] == "In" for e in expressions), "another operator than In: teach this function"
+    return (selector.get("matchLabels") or {}).items() <= labels.items() and all(labels.get(e["key"]) in e["values"] for e in expressions)
+
+
 def check_definitions(where, documents):
     for d in documents:
         if d["kind"] == "CustomResourceDefinition":
@@ -105,7 +127,7 @@ def main():
         with open(path, encoding="utf-8") as file:
             documents = [d for d in yaml.safe_load_all(file) if d]
         check(documents, f"{path}: nothing was rendered")
-        for each in (check_rights, check_pods, check_names, check_definitions):
+        for each in (check_rights, check_pods, check_names, check_reach, check_definitions):
             each(path.rsplit("/", 1)[-1], documents)
     print(f"{PASSED} passed, {FAILED} failed")
     sys.exit(1 if FAILED else 0)

@@ -86,6 +86,11 @@ while IFS='|' read -r values word; do
     else bad "$values: the message does not name $word"; tail -n 5 "$out/log" | sed 's/^/    /'; fi
 done <"$here/rejected.txt"
 
+# What a schema cannot say: two mounts at one path would be refused by the cluster, in words that name neither.
+if render openreg charts/openreg --set 'tenants[0].name=acme,tenants[1].name=globex,tenants[2].name=acme' >"$out/log" 2>&1; then bad "a tenant may be named twice"
+elif grep -q "acme is named twice" "$out/log"; then ok
+else bad "a tenant named twice: the message does not say so"; tail -n 5 "$out/log" | sed 's/^/    /'; fi
+
 # Alerts: rules that parse, one firing and one quiet each, and metrics that exist.
 expect "alert rules" promtool check rules charts/openreg/files/alerts.yaml
 mapfile -t alerts < <(sed -n 's/^ *- alert: //p' charts/openreg/files/alerts.yaml)
