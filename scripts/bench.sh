@@ -11,7 +11,9 @@ clean() {
     rm -rf "$work"
 }
 trap clean EXIT
-cargo build --quiet --release -p openreg-runner
+need_rust
+echo "runner as it is published (the first time its libraries are optimised: 15 minutes on 2 cores)"
+compile --release -p openreg-runner
 for service in postgres s3; do
     OPENREG_SERVICE_OWNER=$$ tests/services/$service.sh start "$services/$service-bench"
     # shellcheck disable=SC1090 # written by the line above

@@ -2,7 +2,7 @@
 # clean-cache.sh: removes built programs, tools, images and cargo's targets of CI, of every checkout of this user.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
-! cluster_runs || fail "a cluster of this checkout runs: make down first"
+for CLUSTER in "$CLUSTER" "$WORK/test-cluster"; do ! cluster_runs || fail "the cluster in $CLUSTER runs: make down first"; done
 # shellcheck source=tests/cluster/lib.sh
 cache=$(source "$ROOT/tests/cluster/lib.sh" && echo "$CACHE")
 du -sh "$cache" "$TOOLS" 2>/dev/null || true

@@ -10,7 +10,8 @@ if external_cluster; then
     exit
 fi
 [ "$(id -u)" = 0 ] || fail "making a cluster needs root; with one of your own set OPENREG_USE_KUBECONFIG=1 and KUBECONFIG"
-[ ! -f /sys/fs/cgroup/cgroup.controllers ] || fail "this machine has cgroup v2, where the test cluster was never tried: make one with kind, then set
+[ ! -f /sys/fs/cgroup/cgroup.controllers ] || fail "this machine has cgroup v2, where the test cluster was never tried. Start it with the kernel option
+    systemd.unified_cgroup_hierarchy=0, or make a cluster with kind and set
     OPENREG_USE_KUBECONFIG=1 KUBECONFIG=… OPENREG_LOAD_IMAGE='kind load image-archive'"
 cd tests/cluster
 if cluster_runs; then

@@ -10,9 +10,18 @@ total=7
 number=0
 step() { number=$((number + 1)); say "[$number/$total] $* ($((SECONDS - begun)) s)"; }
 for tool in cargo go npm; do command -v $tool >/dev/null || fail "no $tool: the README says what a machine needs"; done
+if external_cluster; then
+    # Nothing is installed on the machine then: all that is missing, in one sentence.
+    missing=
+    for tool in kubectl helm buildah debootstrap openssl ssh-keygen python3 column strip; do command -v $tool >/dev/null || missing+=" $tool"; done
+    [ -z "$missing" ] || fail "not there:$missing (scripts/packages.sh installs what Debian has, as root; tests/cluster/build.sh kubectl helm builds these two)"
+    use_cluster
+    ours "$SYSTEM_NAMESPACE" || fail "the cluster of KUBECONFIG has a namespace $SYSTEM_NAMESPACE that the demo did not make: an OpenReg in it would be replaced. Use another cluster"
+fi
 
 step "Debian packages"
 external_cluster || scripts/packages.sh
+need_rust # before the cluster's programs are built, after the C compiler is there
 step "Cluster (the first time its programs are built: 7 minutes on 2 cores)"
 scripts/cluster.sh
 use_cluster

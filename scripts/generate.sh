@@ -10,9 +10,7 @@ before=$(state)
 # What a kind that is gone left behind must go too; a generator that fails must not leave nothing.
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-# All programs in one invocation, as scripts/images.sh and the tests build them: with -p, cargo would choose other features
-# and compile most dependencies once more.
-cargo build --quiet --workspace --bins
+build_programs
 programs=${CARGO_TARGET_DIR:-target}/debug
 "$programs/crdgen" "$made"
 mkdir -p config/crd

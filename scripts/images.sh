@@ -18,10 +18,9 @@ target=${CARGO_TARGET_DIR:-$ROOT/target}/$folder
 components=(runner operator api)
 mkdir -p "$context/bin" "$context/web"
 
-# One invocation for all, with the workspace's features unified as for the tests, so that nothing is compiled twice.
-# That each crate also builds by itself is what `make arrows` looks after.
+need_rust
 begun=$SECONDS
-cargo build --quiet --workspace --bins --profile "$profile"
+build_programs "$profile"
 echo "programs: $((SECONDS - begun)) s"
 for component in "${components[@]}"; do
     # Without debug information: it is most of the size, and loading is what takes the time.

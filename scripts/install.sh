@@ -7,12 +7,13 @@ use_cluster
 [ -f "$WORK/images/tag" ] || fail "no images: run make images"
 tag=$(<"$WORK/images/tag")
 of() { kubectl get secret -n $DEV_NAMESPACE credentials -o "jsonpath={.data.$1}" | base64 -d; }
+! external_cluster || ours "$SYSTEM_NAMESPACE" || fail "the namespace $SYSTEM_NAMESPACE is there, and the demo did not make it: an OpenReg in it would be replaced by the demo's. Delete that namespace, or use another cluster"
 namespace() { # namespace NAME LABEL...
     kubectl get namespace "$1" >/dev/null 2>&1 || kubectl create namespace "$1" >/dev/null
     kubectl label namespace "$@" --overwrite >/dev/null
 }
 
-namespace "$SYSTEM_NAMESPACE" pod-security.kubernetes.io/enforce=restricted
+namespace "$SYSTEM_NAMESPACE" $DEMO_LABEL=true pod-security.kubernetes.io/enforce=restricted
 namespace "$TENANT" openreg.io/tenant=true pod-security.kubernetes.io/enforce=restricted
 scripts/tenant-secrets.sh | kubectl apply -n "$TENANT" -f - >/dev/null
 # API and recorder read artifacts with a copy of the store's Secret: a pod cannot mount another namespace's.
@@ -24,6 +25,11 @@ kubectl create secret generic openreg-database -n "$SYSTEM_NAMESPACE" --dry-run=
 helm_log=$WORK/logs/helm.log
 mkdir -p "$WORK/logs"
 release() { # release NAME [SETTINGS...]
+    # An earlier call that was broken off leaves a release on which Helm does nothing more.
+    case $(helm status "$1" -n "$SYSTEM_NAMESPACE" -o json 2>/dev/null | sed -n 's/.*"status":"\([a-z-]*\)".*/\1/p') in
+        pending-install | uninstalling) helm uninstall "$1" -n "$SYSTEM_NAMESPACE" --no-hooks >"$helm_log" 2>&1 || { cat "$helm_log" >&2; fail "helm could not remove the half-installed $1"; } ;;
+        pending-upgrade | pending-rollback) helm rollback "$1" -n "$SYSTEM_NAMESPACE" >"$helm_log" 2>&1 || { cat "$helm_log" >&2; fail "helm could not bring back the half-upgraded $1"; } ;;
+    esac
     helm upgrade --install "$1" "charts/$1" -n "$SYSTEM_NAMESPACE" "${@:2}" >"$helm_log" 2>&1 || { cat "$helm_log" >&2; fail "helm could not install $1"; }
 }
 release openreg-crds

@@ -28,7 +28,9 @@ fi
 mkdir -p "$WORK/logs"
 log=$WORK/logs/apt.log
 export DEBIAN_FRONTEND=noninteractive
-if ! { apt-get update && apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+# A new machine brings itself up to date and holds the lock meanwhile; an earlier call may have been broken off.
+waiting=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+if ! { dpkg --configure -a && apt-get "${waiting[@]}" update && apt-get "${waiting[@]}" install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
     tail -n 20 "$log" >&2
     fail "apt-get failed; its log is $log"
 fi

@@ -9,6 +9,8 @@ install() {
     local lock
     lock=$(sha256sum <package-lock.json)
     [ "$(cat node_modules/.openreg-lock 2>/dev/null)" = "$lock" ] && return
+    command -v npm >/dev/null || fail "no npm: install Node 20.19 or newer"
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' || fail "Node $(node --version) is too old: 20.19 or newer is needed"
     # The tests use Debian's Chromium: no browser is downloaded.
     PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error </dev/null
     echo "$lock" >node_modules/.openreg-lock
