@@ -78,7 +78,7 @@ fn crash_an_image_that_cannot_be_pulled() {
         assert_eq!(status.outcome, Some(RunOutcome::Failed), "{status:#?}");
         let failure = status.failure.expect("a failure");
         assert_eq!((failure.stage.as_str(), failure.class.as_str()), ("Start", "Config"), "{failure:?}");
-        assert!(["ErrImagePull", "ImagePullBackOff"].contains(&failure.code.as_str()), "{failure:?}");
+        assert_eq!(failure.code, "ImagePullFailed", "{failure:?}");
         assert!(failure.message.contains(ABSENT), "names the image: {failure:?}");
         assert!(failure.hint.is_some_and(|h| h.contains("OPENREG_RUNNER_IMAGE")));
         assert_eq!(status.generate.map(|g| g.number), Some(1), "trying again helps nobody");

@@ -125,12 +125,13 @@ fn entry(row: &PgRow) -> Result<Entry, DbError> {
     })
 }
 
-/// A page of entries, newest first, before the entry `before`.
+/// A page of entries, newest first, before the entry `before`; of a subject and what belongs to it (a run's deliveries).
 pub async fn page(tx: &mut Tx, action: Option<&str>, subject: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<Entry>, DbError> {
     let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE tenant = openreg_tenant()");
     for (present, clause) in [
         (action.is_some(), " AND action = $1"),
-        (subject.is_some(), " AND subject = $2"),
+        // What begins with `subject/`, as a range, which the index serves: 0 comes right after /.
+        (subject.is_some(), " AND (subject = $2 OR (subject ~>=~ ($2 || '/') AND subject ~<~ ($2 || '0')))"),
         (before.is_some(), " AND seq < $3"),
     ] {
         if present {

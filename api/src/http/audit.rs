@@ -29,7 +29,7 @@ const EXPORT_PAGE: i64 = 500;
 pub struct AuditQuery {
     /// Of that action: `auth.login`, `run.ended`, `artifact.downloaded`, …
     action: Option<String>,
-    /// About that: `run/<id>`, `user/<name>`.
+    /// About that, and what belongs to it: `run/<id>` (with `run/<id>/delivery/<name>`), `user/<name>`.
     subject: Option<String>,
     /// Entries a page, at most 200 [50].
     limit: Option<u32>,

@@ -168,3 +168,18 @@ async fn pages_go_back_to_the_first_entry() {
     assert_eq!(w.get("/api/v1/audit?after=zzz", &token).await.status, 400);
     assert_eq!(w.get("/api/v1/audit?nope=1", &token).await.status, 400);
 }
+
+#[tokio::test]
+async fn a_subject_is_listed_with_what_belongs_to_it_and_nothing_else() {
+    let w = World::new().await;
+    for subject in ["run/1", "run/1/delivery/bank", "run/10", "run/1-2", "run/10/delivery/bank", "run"] {
+        let mut tx = w.db.tenant(w.acme.uid).await.unwrap();
+        audit::append(&mut tx, w.acme.uid, &NewEntry::new("ann", "x.y", subject, json!({})))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+    let page = w.get("/api/v1/audit?subject=run/1", &w.token("eve", &[Role::Auditor])).await.json();
+    let subjects: Vec<_> = page["items"].as_array().unwrap().iter().map(|e| e["subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects, ["run/1/delivery/bank", "run/1"]);
+}

@@ -94,7 +94,13 @@ fn end(facts: &Facts, work: Work, attempt: &Attempt, job: Option<&Job>) -> End {
         end.verdict = Verdict::Failed(if past_deadline(job) {
             timed_out(work)
         } else {
-            failure(stage, Class::Transient, "Terminated", "the pod was told to stop before it had finished", None)
+            failure(
+                stage,
+                Class::Transient,
+                "Terminated",
+                "the pod was told to stop before it had finished",
+                Some("a node was drained, or somebody deleted the pod: run again"),
+            )
         });
     }
     end

@@ -265,14 +265,17 @@ fn silent(work: Work, job: Option<&Job>, pods: &[SeenPod], told: Option<Verdict>
             Class::Transient,
             &reason,
             words().unwrap_or_else(|| "the node did not take the pod".to_owned()),
-            None,
+            Some("look at the node: kubectl describe node"),
         );
     }
     match job {
-        None => failure(stage, Class::Transient, "JobLost", "the Job was deleted before its end was seen", None),
-        Some(_) => failure(stage, Class::Transient, "PodLost", "the pod went away without a message", None),
+        None => failure(stage, Class::Transient, "JobLost", "the Job was deleted before its end was seen", Some(LOST)),
+        Some(_) => failure(stage, Class::Transient, "PodLost", "the pod went away without a message", Some(LOST)),
     }
 }
+
+/// What to do about a pod that ended without a word.
+const LOST: &str = "see what happened to the pod's node and who deletes pods there (kubectl get events, the cluster's audit log), then run again";
 
 /// Kubernetes ended the Job at its deadline: the runner's own timeout, which comes before, did not end it.
 pub fn timed_out(work: Work) -> RunFailure {
@@ -304,14 +307,20 @@ fn by_exit(work: Work, state: &ContainerStateTerminated) -> RunFailure {
             format!("could not start the runner: {}", state.message.as_deref().unwrap_or("no reason was given")),
             Some("check that OPENREG_RUNNER_IMAGE names the runner's image"),
         ),
-        (_, 0) => failure(stage, Class::Internal, "NoReport", "the runner ended well and left no report", None),
-        (Some("ContainerStatusUnknown"), _) => failure(stage, Class::Transient, "PodLost", "the container's end could not be read", None),
+        (_, 0) => failure(
+            stage,
+            Class::Internal,
+            "NoReport",
+            "the runner ended well and left no report",
+            Some("check that operator and runner are of one release; the pod's log says more"),
+        ),
+        (Some("ContainerStatusUnknown"), _) => failure(stage, Class::Transient, "PodLost", "the container's end could not be read", Some(LOST)),
         (_, 137 | 143) => failure(
             stage,
             Class::Transient,
             "Killed",
             format!("the runner was killed (exit code {code}) and left no report"),
-            None,
+            Some(LOST),
         ),
         (_, code) => match exit::class(code) {
             Some(class) => failure(
@@ -319,7 +328,7 @@ fn by_exit(work: Work, state: &ContainerStateTerminated) -> RunFailure {
                 class,
                 "NoReport",
                 format!("the runner ended with exit code {code} and left no report"),
-                None,
+                Some("the pod's log says more"),
             ),
             None => failure(
                 stage,

@@ -66,8 +66,9 @@ fn of_pod(pod: &Pod) -> Option<RunFailure> {
             return Some(failure(
                 STAGE,
                 Class::Config,
-                reason,
-                format!("could not get image {}: {message}", container.image),
+                // One code, whichever of its words the kubelet shows at that moment.
+                "ImagePullFailed",
+                format!("could not get image {} ({reason}): {message}", container.image),
                 Some("check the name of the runner's image (OPENREG_RUNNER_IMAGE), and that the node can pull it"),
             ));
         }

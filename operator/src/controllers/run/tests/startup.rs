@@ -10,9 +10,9 @@ fn pod_that_cannot_start_in_time_is_condemned_with_the_exact_reason() {
     let waiting = |reason: &str| json!({"waiting": {"reason": reason, "message": "why"}});
     let unscheduled = json!({"phase": "Pending", "containerStatuses": null, "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: insufficient memory"}]});
     let cases = [
-        (waiting("ImagePullBackOff"), json!({}), "Config/ImagePullBackOff"),
-        (waiting("ErrImagePull"), json!({}), "Config/ErrImagePull"),
-        (waiting("InvalidImageName"), json!({}), "Config/InvalidImageName"),
+        (waiting("ImagePullBackOff"), json!({}), "Config/ImagePullFailed"),
+        (waiting("ErrImagePull"), json!({}), "Config/ImagePullFailed"),
+        (waiting("InvalidImageName"), json!({}), "Config/ImagePullFailed"),
         (waiting("CreateContainerConfigError"), json!({}), "Config/CreateContainerConfigError"),
         (json!({}), unscheduled, "Transient/Unschedulable"),
         (waiting("ContainerCreating"), json!({}), "Transient/PodNotStarted"),
@@ -93,7 +93,7 @@ fn pod_that_is_never_made_is_condemned_with_the_event() {
 fn condemned_job_is_removed_then_accounted_for() {
     let mut facts = generating(&["bafin"], "2026-03-03T09:57:00Z");
     facts.status.generate.as_mut().unwrap().ended = Some(false);
-    facts.status.failure = Some(of(json!({"stage": "Start", "class": "Config", "code": "ImagePullBackOff", "message": "m"})));
+    facts.status.failure = Some(of(json!({"stage": "Start", "class": "Config", "code": "ImagePullFailed", "message": "m"})));
     let stuck = gpod(json!({"waiting": {"reason": "ImagePullBackOff"}}));
     expect(&with(facts.clone(), g1("", ""), vec![stuck.clone()]), "Stop job -g1");
     let mut leaving = g1("", "");
@@ -103,14 +103,14 @@ fn condemned_job_is_removed_then_accounted_for() {
     facts.pods.insert("job-1".to_owned(), vec![SeenPod { gone: true, ..stuck }]);
     expect(&facts, "Account Generate then Failed");
     let Step::Account { end, .. } = decide(&facts) else { unreachable!() };
-    assert!(matches!(&end.verdict, Verdict::Failed(f) if f.code == "ImagePullBackOff"), "{:?}", end.verdict);
+    assert!(matches!(&end.verdict, Verdict::Failed(f) if f.code == "ImagePullFailed"), "{:?}", end.verdict);
     // The kubelet has a word for the end of a container that never was; it takes nothing away from the reason.
     let never = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "could not be located"}});
     let mut ended = facts.clone();
     ended.pods.insert("job-1".to_owned(), vec![SeenPod { gone: true, ..gpod(never) }]);
     expect(&ended, "Account Generate then Failed");
     let Step::Account { end, .. } = decide(&ended) else { unreachable!() };
-    assert!(matches!(&end.verdict, Verdict::Failed(f) if f.code == "ImagePullBackOff"), "{:?}", end.verdict);
+    assert!(matches!(&end.verdict, Verdict::Failed(f) if f.code == "ImagePullFailed"), "{:?}", end.verdict);
     // It did start in the last moment after all: its own words count.
     let mut started = facts.clone();
     started.pods.insert(
@@ -134,14 +134,14 @@ fn condemned_delivery_is_certain_only_while_its_pod_is_known() {
         word(&decide(&facts))
     };
     let stuck = || gone(pod("pod-2", "job-2", json!({"waiting": {"reason": "ImagePullBackOff"}}), json!({})));
-    assert_eq!(end("ImagePullBackOff", vec![stuck()]), "Account Deliver then Failed");
+    assert_eq!(end("ImagePullFailed", vec![stuck()]), "Account Deliver then Failed");
     let never = || {
         let state = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}});
         gone(pod("pod-2", "job-2", state, json!({})))
     };
-    assert_eq!(end("ImagePullBackOff", vec![never()]), "Account Deliver then Failed");
+    assert_eq!(end("ImagePullFailed", vec![never()]), "Account Deliver then Failed");
     // A restart lost sight of it, and it may have started in the last moment.
-    assert_eq!(end("ImagePullBackOff", vec![]), "Account Deliver then Unknown");
+    assert_eq!(end("ImagePullFailed", vec![]), "Account Deliver then Unknown");
     // There never was one.
     assert_eq!(end("QuotaExceeded", vec![]), "Account Deliver then Failed");
 }
