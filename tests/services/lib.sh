@@ -37,7 +37,8 @@ launch() { # launch COMMAND...: in the background, its log in DIR/log, its numbe
 await() { # await COMMAND...: until the server answers, or its log's end and failure
     local limit=$((SECONDS + 30))
     until "$@" >/dev/null 2>&1; do
-        if ! alive || [ $SECONDS -ge $limit ]; then
+        # Not `alive`: on a busy machine the process may not yet be the program that it becomes.
+        if [ ! -e "/proc/$(<"$DIR/pid")" ] || [ $SECONDS -ge $limit ]; then
             tail -n 20 "$DIR/log" >&2
             kill -KILL -- "-$(<"$DIR/pid")" 2>/dev/null || true
             fail "$name does not answer; its log is $DIR/log"
