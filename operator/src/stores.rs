@@ -294,10 +294,11 @@ where
         Event::InitDone => Some(Event::InitDone),
         Event::InitApply(raw) => object(raw).ok().map(Event::InitApply),
         Event::Apply(raw) => object(raw).map_or_else(forget, |object| Some(Event::Apply(object))),
-        Event::Delete(raw) => object(raw).map_or_else(forget, |mut object| {
-            // What was deleted without a grace period does not say so; whoever hears of it must know it from one that changed.
+        Event::Delete(raw) => object(raw).or_else(|old| old.map(|old| (*old).clone()).ok_or(())).ok().map(|mut object| {
+            // What was deleted without a grace period does not say so, nor does what the cache had of one whose last state does
+            // not parse; whoever hears of it must know it from one that changed.
             object.meta_mut().deletion_timestamp.get_or_insert_with(|| Time(Timestamp::now()));
-            Some(Event::Delete(object))
+            Event::Delete(object)
         }),
     }
 }
@@ -370,13 +371,25 @@ mod tests {
 
     #[test]
     fn deleted_object_says_so_to_whoever_hears_of_it() {
-        let (cache, _writer) = Cache::<crds::Schedule>::new();
+        let (cache, mut writer) = Cache::<crds::Schedule>::new();
+        writer.apply_watcher_event(&Event::Apply(schedule("good")));
         let metrics = Metrics::new();
         let deleted = |event| parsed(event, serde_json::from_value, &cache, "schedules", &metrics);
         let Some(Event::Delete(gone)) = deleted(Event::Delete(valid("good"))) else {
             panic!()
         };
         assert!(gone.metadata.deletion_timestamp.is_some());
+        // Its last state does not parse: what the cache had of it goes, and it went all the same.
+        let Some(Event::Delete(gone)) = deleted(Event::Delete(invalid("good"))) else {
+            panic!()
+        };
+        assert!(gone.metadata.deletion_timestamp.is_some());
+        // One that only changed into something that does not parse is still there.
+        let Some(Event::Delete(changed)) = deleted(Event::Apply(invalid("good"))) else {
+            panic!()
+        };
+        assert!(changed.metadata.deletion_timestamp.is_none());
+        assert!(deleted(Event::Delete(invalid("never seen"))).is_none());
         let Some(Event::Apply(there)) = deleted(Event::Apply(valid("good"))) else {
             panic!()
         };

@@ -23,6 +23,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
+        // The API server's answer prints itself twice and its fields once more; its message says it all.
+        if let Some(kube::Error::Api(answer)) = cause.downcast_ref::<kube::Error>() {
+            let _ = write!(text, ": {} ({} {})", answer.message, answer.code, answer.reason);
+            break;
+        }
         let cause_text = cause.to_string();
         // Errors of libraries often repeat their source.
         if !text.ends_with(&cause_text) {
@@ -40,6 +45,19 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("could not watch")]
     struct Outer(#[source] std::io::Error);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("could not write the status")]
+    struct Refused(#[source] kube::Error);
+
+    #[test]
+    fn answer_of_the_api_server_is_told_once() {
+        let status = kube::core::Status::failure("reports \"small\" is forbidden", "Forbidden").with_code(403);
+        assert_eq!(
+            chain(&Refused(kube::Error::Api(status.boxed()))),
+            "could not write the status: reports \"small\" is forbidden (403 Forbidden)"
+        );
+    }
 
     #[test]
     fn chain_is_one_line() {

@@ -151,6 +151,7 @@ async fn deliver_on(ground: &Ground<'_>, run: &str, request: &DeliverRequest, ca
         };
         let ended = file.deliver(&mut link).await;
         delivery.begun |= ended.begun;
+        delivery.unsettled |= ended.unsettled;
         if ended.begun {
             delivery.remote = Some(file.remote.to_string());
         }
@@ -189,7 +190,7 @@ fn ended(destination: &Destination, delivery: Delivery, result: Result<End, Stag
         Ok(End::Unknown) => {
             let remote = delivery.remote.clone().unwrap_or_default();
             let message = format!(
-                "could not tell whether {remote} was delivered to {}: the rename was begun and neither the file nor its temporary file is there",
+                "could not tell whether {remote} was delivered to {}: the rename was begun, and neither store nor receiver says how it ended",
                 destination.name
             );
             let hint = "ask the receiver whether they have the file, then record the answer; it is never sent again by itself".to_owned();
@@ -283,6 +284,7 @@ fn nothing_yet() -> Delivery {
     Delivery {
         begun: false,
         receipts: 0,
+        unsettled: false,
         remote: None,
         receipt_sha256: None,
     }

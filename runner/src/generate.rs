@@ -93,12 +93,7 @@ async fn work(
     give_up: &CancellationToken,
     progress: OnProgress,
 ) -> Result<Generated, StageError> {
-    if let Some(sealed) = seal::find(store, &plan.run.id).await? {
-        if sealed.manifest.plan_sha256 != plan_sha256.as_str() {
-            // A run has one plan. Whoever takes another's file for this one's would deliver what nobody asked for.
-            let message = format!("could not use the sealed manifest of run {}: it was made by another plan", plan.run.id);
-            return Err(StageError::plain(Stage::Store, Class::Config, "SealedByAnotherPlan", message).with_hint("a run's id is used once: start a new run"));
-        }
+    if let Some(sealed) = seal::find(store, &plan.run.id, plan_sha256.as_str()).await? {
         tracing::info!(run.id = plan.run.id, manifest.sha256 = %sealed.named.sha256, "run {} is sealed already", plan.run.id);
         return Ok(generated(sealed, Vec::new(), true));
     }

@@ -125,7 +125,7 @@ async fn guarded(command: Command, ship: LogShip) -> Done {
     let signals = tokio::spawn(stop_at_signal(cancel.clone()));
     let done = tokio::spawn(execute(command, ship, cancel)).await;
     signals.abort();
-    done.unwrap_or_else(|_| StageError::internal(stage, "the runner panicked").into())
+    done.unwrap_or_else(|_| Done::panicked(stage))
 }
 
 async fn stop_at_signal(cancel: CancellationToken) {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use openreg_plan::exit;
-use openreg_plan::report::{Delivery, Outcome, RunReport, SealedManifest, Totals, Usage};
+use openreg_plan::report::{Delivery, Outcome, RunReport, SealedManifest, Stage, Totals, Usage};
 
 use crate::stage::{StageError, Stop};
 
@@ -32,6 +32,20 @@ impl Done {
             manifest: None,
             totals: None,
             delivery: None,
+        }
+    }
+
+    /// A job that panicked in `stage`. In a delivery nobody knows how far it had come, so nothing is ruled out.
+    pub fn panicked(stage: Stage) -> Self {
+        Self {
+            delivery: (stage == Stage::Deliver).then_some(Delivery {
+                begun: true,
+                receipts: 0,
+                unsettled: true,
+                remote: None,
+                receipt_sha256: None,
+            }),
+            ..StageError::internal(stage, "the runner panicked").into()
         }
     }
 }
@@ -110,7 +124,6 @@ fn cgroup_peak() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use openreg_parts::error::Class;
-    use openreg_plan::report::Stage;
 
     use super::*;
 
@@ -128,6 +141,15 @@ mod tests {
         }
         assert_eq!(report(&Stop::Cancelled.into(), Instant::now()).1, 143);
         assert_eq!(report(&Done::new(Outcome::Blocked), Instant::now()).1, 0);
+    }
+
+    #[test]
+    fn a_panic_rules_nothing_out() {
+        for (stage, doubt) in [(Stage::Read, None), (Stage::Probe, None), (Stage::Deliver, Some((true, true)))] {
+            let (report, code) = report(&Done::panicked(stage), Instant::now());
+            assert_eq!((report.outcome, code), (Outcome::Failed, 30));
+            assert_eq!(report.delivery.map(|d| (d.begun, d.unsettled)), doubt, "{stage:?}");
+        }
     }
 
     #[test]

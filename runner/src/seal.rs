@@ -20,13 +20,19 @@ pub(crate) struct Sealed {
     pub(crate) named: SealedManifest,
 }
 
-/// The run's sealed manifest, if there is one.
-pub(crate) async fn find(store: &Store, run: &str) -> Result<Option<Sealed>, StageError> {
+/// The run's sealed manifest, if there is one. It must be of the plan `plan_sha256`: a run has one plan, and whoever takes
+/// another's file for this one's would deliver what nobody asked for.
+pub(crate) async fn find(store: &Store, run: &str, plan_sha256: &str) -> Result<Option<Sealed>, StageError> {
     let key = Key::Manifest { run: run.to_owned() };
-    match store.get(&key.to_string(), MAX_MANIFEST).await.map_err(StageError::at(Stage::Store))? {
-        Some(bytes) => sealed(&key, &bytes).map(Some),
-        None => Ok(None),
+    let Some(bytes) = store.get(&key.to_string(), MAX_MANIFEST).await.map_err(StageError::at(Stage::Store))? else {
+        return Ok(None);
+    };
+    let found = sealed(&key, &bytes)?;
+    if found.manifest.plan_sha256 != plan_sha256 {
+        let message = format!("could not use the sealed manifest of run {run}: it was made by another plan");
+        return Err(StageError::plain(Stage::Store, Class::Config, "SealedByAnotherPlan", message).with_hint("a run's id is used once: start a new run"));
     }
+    Ok(Some(found))
 }
 
 /// Seals `manifest`; when another attempt was faster, the answer is that attempt's manifest.
@@ -35,7 +41,7 @@ pub(crate) async fn seal(store: &Store, manifest: Manifest) -> Result<Sealed, St
     let bytes = serde_json::to_vec(&manifest).map_err(|e| StageError::internal(Stage::Store, format!("could not write the manifest: {e}")))?;
     match store.create(&key, Bytes::from(bytes.clone())).await.map_err(StageError::at(Stage::Store))? {
         Created::New => sealed(&key, &bytes),
-        Created::Existing => find(store, &manifest.run).await?.ok_or_else(|| {
+        Created::Existing => find(store, &manifest.run, &manifest.plan_sha256).await?.ok_or_else(|| {
             StageError::plain(
                 Stage::Store,
                 Class::Transient,

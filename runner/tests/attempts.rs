@@ -54,6 +54,30 @@ async fn what_another_plan_sealed_is_not_taken_for_this_ones() {
     assert_eq!(support::object(directory.path(), "runs/every_type/manifest.json"), sealed);
 }
 
+/// Two attempts at once: whoever seals second takes the first one's manifest, but only if it is of the same plan.
+#[tokio::test]
+async fn what_another_plan_seals_meanwhile_is_not_taken_either() {
+    for other_plan in [false, true] {
+        let (directory, mut plan) = ground();
+        support::run(&plan, "pod-1").await.unwrap();
+        let manifest = directory.path().join("store/t/runs/every_type/manifest.json");
+        let sealed = std::fs::read(&manifest).unwrap();
+        // Not there when the second attempt begins, there again before it seals.
+        std::fs::remove_file(&manifest).unwrap();
+        if other_plan {
+            plan["datasets"][0]["query"] = "SELECT * FROM trades WHERE qty > 1 ORDER BY ref".into();
+        }
+        let (path, bytes) = (manifest.clone(), sealed.clone());
+        let seal = Arc::new(move |_| std::fs::write(&path, &bytes).unwrap());
+        match support::run_until(&plan, "pod-2", &CancellationToken::new(), seal).await {
+            Ok(made) => assert!(!other_plan && made.existing && made.manifest.pod == "pod-1"),
+            Err(Stop::Failed(error)) => assert_eq!((other_plan, error.code.as_str()), (true, "SealedByAnotherPlan")),
+            Err(stop) => panic!("{stop:?}"),
+        }
+        assert_eq!(std::fs::read(&manifest).unwrap(), sealed);
+    }
+}
+
 /// Two rules that spill share the one volume.
 #[tokio::test]
 async fn rules_share_the_scratch_space() {

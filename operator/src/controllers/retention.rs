@@ -60,8 +60,11 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
             _ = again.tick() => batch.extend(take(&mut failed)),
         }
         for key in take(&mut batch).into_iter().collect::<BTreeSet<Key>>() {
+            if shutdown.is_cancelled() {
+                return;
+            }
             let start = Instant::now();
-            let result = tidy(&ctx, &key.0, &key.1).await;
+            let result = tidy(&ctx, &key.0, &key.1, &shutdown).await;
             ctx.metrics
                 .reconciled("retention", if result.is_ok() { "Ok" } else { "Error" }, start.elapsed());
             if let Err(error) = result {
@@ -80,14 +83,14 @@ pub async fn run(ctx: Arc<Context>, shutdown: CancellationToken) {
 }
 
 /// Deletes the runs of one Report that are too many.
-async fn tidy(ctx: &Context, namespace: &str, name: &str) -> Result<(), RetentionError> {
+async fn tidy(ctx: &Context, namespace: &str, name: &str, shutdown: &CancellationToken) -> Result<(), RetentionError> {
     let runs = ctx
         .stores
         .runs
         .in_namespace(namespace, |run| run.spec.report_ref == name && run.metadata.deletion_timestamp.is_none());
     let report = ctx.stores.reports.get(namespace, name);
     let keep = report.and_then(|r| r.spec.retention.as_ref()?.runs).map_or(RUNS, |n| n as usize);
-    for run in superfluous(&runs, keep) {
+    remove(superfluous(&runs, keep), shutdown, |run| async move {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: run.uid(),
@@ -95,25 +98,47 @@ async fn tidy(ctx: &Context, namespace: &str, name: &str) -> Result<(), Retentio
             }),
             ..DeleteParams::background()
         };
-        match read::delete::<ReportRun>(&ctx.client, namespace, &run.name_any(), &params).await {
-            Ok(()) => tracing::info!(
-                run.name = run.name_any(),
-                run.namespace = namespace,
-                report = name,
-                "deleted run {namespace}/{}: {keep} newer ones stay",
-                run.name_any()
-            ),
-            Err(kube::Error::Api(answer)) if answer.code == 404 => {}
-            Err(source) => {
-                return Err(RetentionError {
-                    namespace: namespace.to_owned(),
-                    name: run.name_any(),
-                    source,
-                });
-            }
+        read::delete::<ReportRun>(&ctx.client, namespace, &run.name_any(), &params).await?;
+        tracing::info!(
+            run.name = run.name_any(),
+            run.namespace = namespace,
+            report = name,
+            "deleted run {namespace}/{}: {keep} newer ones stay",
+            run.name_any()
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// Deletes `runs`; the first failure is the answer. One whose deletion is refused keeps no other: a rule of the cluster may
+/// refuse it for ever. Without an answer of the API server there will be none to the others either.
+async fn remove<F: Future<Output = kube::Result<()>>>(
+    runs: Vec<Arc<ReportRun>>,
+    shutdown: &CancellationToken,
+    delete: impl Fn(Arc<ReportRun>) -> F,
+) -> Result<(), RetentionError> {
+    let mut first = None;
+    for run in runs {
+        if shutdown.is_cancelled() {
+            break;
+        }
+        let source = match delete(Arc::clone(&run)).await {
+            Ok(()) => continue,
+            Err(kube::Error::Api(answer)) if answer.code == 404 => continue,
+            Err(source) => source,
+        };
+        let refused = matches!(source, kube::Error::Api(_));
+        first.get_or_insert(RetentionError {
+            namespace: run.namespace().unwrap_or_default(),
+            name: run.name_any(),
+            source,
+        });
+        if !refused {
+            break;
         }
     }
-    Ok(())
+    first.map_or(Ok(()), Err)
 }
 
 fn is_over(run: &ReportRun) -> bool {
@@ -156,6 +181,36 @@ mod tests {
             }))
             .unwrap(),
         )
+    }
+
+    /// Names of the runs that were asked to be deleted, and the one that the error is about.
+    fn removed(shutdown: &CancellationToken, answer: impl Fn(&str) -> kube::Result<()>) -> (Vec<String>, Option<String>) {
+        let runs = ["a", "b", "c"].map(|name| make(name, Some("2026-03-01T00:00:00Z"), true));
+        let asked = std::cell::RefCell::new(Vec::new());
+        let result = futures::executor::block_on(remove(runs.into(), shutdown, |run| {
+            asked.borrow_mut().push(run.name_any());
+            std::future::ready(answer(&run.name_any()))
+        }));
+        (asked.into_inner(), result.err().map(|e| e.to_string()))
+    }
+
+    #[test]
+    fn run_that_is_never_deleted_keeps_no_other() {
+        let answer = |code: u16| kube::Error::Api(Box::new(kube::core::Status::failure("no", "X").with_code(code)));
+        let names = |n: &[&str]| n.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let on = CancellationToken::new();
+        let told = |name: &str| Some(format!("could not delete run acme/{name}"));
+        assert_eq!(removed(&on, |_| Ok(())), (names(&["a", "b", "c"]), None));
+        // Refused by a rule, and changed meanwhile: the first is told.
+        let refused = |name: &str| if name == "c" { Ok(()) } else { Err(answer(403)) };
+        assert_eq!(removed(&on, refused), (names(&["a", "b", "c"]), told("a")));
+        // Gone already is what was wanted.
+        assert_eq!(removed(&on, |_| Err(answer(404))), (names(&["a", "b", "c"]), None));
+        // Nobody answers: the others wait for the next try.
+        assert_eq!(removed(&on, |_| Err(kube::Error::LinesCodecMaxLineLengthExceeded)), (names(&["a"]), told("a")));
+        let off = CancellationToken::new();
+        off.cancel();
+        assert_eq!(removed(&off, |_| Ok(())), (names(&[]), None));
     }
 
     #[test]

@@ -138,6 +138,10 @@ pub struct Delivery {
     pub begun: bool,
     /// Files that have a receipt.
     pub receipts: u32,
+    /// Whether a file may be visible that `receipts` does not count: it was to be renamed, and what came of that is not known
+    /// here. Then no failure means that it was not delivered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
     /// Path of the last file at the receiver, shortened to 512 bytes in the termination message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,

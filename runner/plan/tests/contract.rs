@@ -101,6 +101,7 @@ fn the_termination_message_always_fits() {
             delivery: Some(Delivery {
                 begun: true,
                 receipts: u32::MAX,
+                unsettled: true,
                 remote: Some(text.clone()),
                 receipt_sha256: Some(digest.clone()),
             }),
@@ -115,6 +116,18 @@ fn the_termination_message_always_fits() {
         let again: RunReport = serde_json::from_str(&json).unwrap();
         let message = again.failure.unwrap().message;
         assert!(message.ends_with('…') && !message.contains('\n'), "{piece:?}: {message}");
+    }
+}
+
+/// A delivery's doubt is said, and one that is not said is none: an older runner says nothing of it.
+#[test]
+fn a_doubt_is_written_only_where_there_is_one() {
+    let sure = r#"{"begun":true,"receipts":1}"#;
+    let doubt = r#"{"begun":true,"receipts":0,"unsettled":true}"#;
+    for (text, unsettled) in [(sure, false), (doubt, true)] {
+        let delivery: Delivery = serde_json::from_str(text).unwrap();
+        assert_eq!(delivery.unsettled, unsettled, "{text}");
+        assert_eq!(serde_json::to_string(&delivery).unwrap(), text);
     }
 }
 

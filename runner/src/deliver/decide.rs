@@ -8,6 +8,7 @@
 //! | no claim | Stop when told to; else look, refuse a name that is taken, Claim the next number |
 //! | another pod's claim | Refuse: ClaimHeld, unless that pod was seen to end: then Claim the next number |
 //! | own claim, no committing | Stop when told to (Leave, if a committing may stand); else look, refuse a name that is taken, Upload, then Commit |
+//! | own claim, committing of another run or of other bytes | Unknown |
 //! | own claim, committing, the file lies there | WriteReceipt |
 //! | own claim, committing, the temporary file lies there | Rename, or Upload again if it is not whole |
 //! | own claim, committing, neither lies there | Unknown: it is never sent again |
@@ -51,10 +52,17 @@ pub(super) struct Seen {
     pub(super) remote: Option<Remote>,
     /// This process uploaded the file and compared what lies there.
     pub(super) uploaded: bool,
-    /// This process asked for `committing` and got no answer: it may stand.
+    /// This process asked for `committing`: it may stand, even if it was not seen.
     pub(super) commit_asked: bool,
     /// Told to stop, or out of time.
     pub(super) stop: bool,
+}
+
+impl Seen {
+    /// The number of the claim that comes after those that were seen.
+    pub(super) fn next_claim(&self) -> u32 {
+        u32::try_from(self.claims.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
 }
 
 /// What lies at the receiver.
@@ -125,7 +133,7 @@ pub(super) fn decide(me: &Me, seen: &Seen) -> Step {
     }
     let given_back = seen.claims.iter().rposition(|c| c.released).map_or(0, |last| last + 1);
     let standing = &seen.claims[given_back..];
-    let next = u32::try_from(seen.claims.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let next = seen.next_claim();
     if let Some(other) = standing
         .iter()
         .find(|c| c.run != me.run || c.manifest_sha256 != me.manifest_sha256 || c.sha256 != me.sha256)
@@ -173,7 +181,8 @@ fn before_commit(seen: &Seen) -> Step {
 
 /// Own claim, and the rename may have taken place.
 fn after_commit(me: &Me, committing: &Committing, remote: Option<Remote>) -> Step {
-    if committing.sha256 != me.sha256 || committing.size != me.size {
+    // Another run's rename is not adopted, not even of the same bytes: it would prove a delivery that was not this run's.
+    if committing.run != me.run || committing.sha256 != me.sha256 || committing.size != me.size {
         return Step::Unknown;
     }
     let Some(remote) = remote else { return Step::Look };

@@ -1,5 +1,5 @@
 //! How each step of one file's delivery is done. What is done next is decided elsewhere; a step that fails leaves `seen`
-//! as it was, or forgets what lies at the receiver.
+//! as it was, but for what lies at the receiver, which it may forget, and `commit_asked`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -60,10 +60,10 @@ impl File<'_> {
                 });
             }
             let wanted = self.wanted();
-            Ok(Remote {
-                last: wanted.compare(transport, &self.remote).await?,
-                temporary: wanted.compare(transport, &temporary).await?,
-            })
+            // In this order: a rename that comes through between the two looks is then seen under both names, never under none.
+            let temporary = wanted.compare(transport, &temporary).await?;
+            let last = wanted.compare(transport, &self.remote).await?;
+            Ok(Remote { last, temporary })
         };
         seen.remote = Some(if committed { looked.await? } else { self.unless_stopped(looked).await? });
         Ok(())
@@ -96,9 +96,8 @@ impl File<'_> {
 
     /// Gives the name back, as far as that is possible: when it is not, the name stays this run's.
     pub(super) async fn release(&self, records: &Records<'_>, seen: &Seen) {
-        let number = u32::try_from(seen.claims.len()).unwrap_or(u32::MAX).saturating_add(1);
         let Ok(claim) = json(&self.claim_of_mine(true)) else { return };
-        let written = tokio::time::timeout(PATIENCE, self.store.create(&records.claim(number), claim)).await;
+        let written = tokio::time::timeout(PATIENCE, self.store.create(&records.claim(seen.next_claim()), claim)).await;
         if !matches!(written, Ok(Ok(Created::New))) {
             tracing::warn!(remote = %self.remote, "could not give the remote name back: only this run can use it");
         }
@@ -114,7 +113,7 @@ impl File<'_> {
                 });
                 seen.claims.push(claim);
             }
-            Created::Existing => *seen = records.gather(seen.uploaded).await?,
+            Created::Existing => *seen = records.gather(seen).await?,
         }
         Ok(())
     }
@@ -178,6 +177,11 @@ impl File<'_> {
     }
 
     pub(super) async fn commit(&self, records: &Records<'_>, seen: &mut Seen) -> Result<(), StepError> {
+        // The upload may have taken hours: whoever took this pod for ended meanwhile holds the name now.
+        if records.is_claimed(seen.next_claim()).await? {
+            *seen = records.gather(seen).await?;
+            return Ok(());
+        }
         let committing = Committing {
             version: VERSION,
             run: self.me.run.clone(),
@@ -187,14 +191,17 @@ impl File<'_> {
             size: self.me.size,
             sha256: self.me.sha256.clone(),
         };
-        match self.store.create(&records.committing(), json(&committing)?).await? {
+        let record = json(&committing)?;
+        // Before the answer, and whatever it is: it may be lost.
+        seen.commit_asked = true;
+        match self.store.create(&records.committing(), record).await? {
             Created::New => {
                 seen.committing = Some(committing);
                 if let Some(remote) = &mut seen.remote {
                     remote.temporary = Lies::Right;
                 }
             }
-            Created::Existing => *seen = records.gather(seen.uploaded).await?,
+            Created::Existing => *seen = records.gather(seen).await?,
         }
         Ok(())
     }
@@ -248,7 +255,7 @@ impl File<'_> {
                 });
                 seen.receipt = Some(receipt);
             }
-            Created::Existing => *seen = records.gather(seen.uploaded).await?,
+            Created::Existing => *seen = records.gather(seen).await?,
         }
         Ok(())
     }

@@ -62,9 +62,12 @@ pub(super) enum End {
     Died,
 }
 
-/// What ended a file's delivery, and whether a claim stands.
+/// What ended a file's delivery, and what is left behind.
 pub(super) struct Ended {
+    /// A claim of this run stands, or may stand.
     pub(super) begun: bool,
+    /// The file may be visible, and the end does not say that it was delivered.
+    pub(super) unsettled: bool,
     pub(super) end: Result<End, StageError>,
 }
 
@@ -116,11 +119,13 @@ impl File<'_> {
             destination: &self.destination.id,
             remote: &self.remote,
         };
-        let mut seen = match records.gather(false).await {
+        let mut seen = match records.gather(&Seen::default()).await {
             Ok(seen) => seen,
             Err(e) => {
+                // This process did nothing yet; what came of those before it is theirs to say.
                 return Ended {
                     begun: false,
+                    unsettled: false,
                     end: Err(StageError::new(Stage::Deliver, &e)),
                 };
             }
@@ -141,7 +146,6 @@ impl File<'_> {
                     tracing::warn!(remote = %self.remote, error = %e.stage_error(), "could not finish the delivery, trying again");
                     tokio::time::sleep(self.pause * (1 << settling)).await;
                     settling += 1;
-                    seen.commit_asked |= step == Step::Commit;
                     if matches!(e, StepError::Transport(_)) {
                         link.drop_connection();
                         seen.remote = None;
@@ -151,7 +155,7 @@ impl File<'_> {
                     // A claim whose answer was lost may stand.
                     let begun = matches!(step, Step::Claim { .. }) && e.class() == Class::Transient;
                     // So may a `committing`: then the temporary file is the only proof that nothing was renamed.
-                    if seen.committing.is_none() && !seen.commit_asked && step != Step::Commit && self.owns(&seen) {
+                    if seen.committing.is_none() && !seen.commit_asked && self.owns(&seen) {
                         self.clean(link).await;
                         self.release(&records, &seen).await;
                     }
@@ -165,8 +169,16 @@ impl File<'_> {
     }
 
     fn ended(&self, seen: &Seen, end: Result<End, StageError>) -> Ended {
-        let begun = seen.claims.iter().any(|c| c.run == self.me.run) || seen.receipt.as_ref().is_some_and(|r| r.run == self.me.run);
-        Ended { begun, end }
+        let receipt = seen.receipt.as_ref().is_some_and(|r| r.run == self.me.run);
+        let begun = receipt || seen.claims.iter().any(|c| c.run == self.me.run);
+        // That the final name was not seen is no proof: a server may have linked, and been refused the unlink, since.
+        let renamed = receipt || seen.committing.as_ref().is_some_and(|c| c.run == self.me.run);
+        let unsettled = match &end {
+            Ok(End::Delivered(_)) => false,
+            Ok(End::Unknown) => true,
+            Ok(End::Stopped(_) | End::Died) | Err(_) => renamed,
+        };
+        Ended { begun, unsettled, end }
     }
 
     fn owns(&self, seen: &Seen) -> bool {

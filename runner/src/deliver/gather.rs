@@ -89,8 +89,14 @@ impl Records<'_> {
         serde_json::from_slice(&bytes).map(Some).map_err(|source| RecordError::Syntax { path, source })
     }
 
-    /// Everything about the file that the store holds; what was seen of the receiver is forgotten.
-    pub(super) async fn gather(&self, uploaded: bool) -> Result<Seen, RecordError> {
+    /// Whether there is a claim of that number.
+    pub(super) async fn is_claimed(&self, number: u32) -> Result<bool, RecordError> {
+        Ok(self.store.get(&self.claim(number).to_string(), MAX_BYTES).await?.is_some())
+    }
+
+    /// Everything about the file that the store holds. Of what was seen `before`, only what this process did itself is kept:
+    /// what lies at the receiver is forgotten.
+    pub(super) async fn gather(&self, before: &Seen) -> Result<Seen, RecordError> {
         let (receipt, committing) = futures::try_join!(self.read(self.receipt()), self.read(self.committing()))?;
         let mut claims: Vec<Claim> = Vec::new();
         while let Some(claim) = self.read(self.claim(u32::try_from(claims.len()).unwrap_or(u32::MAX).saturating_add(1))).await? {
@@ -101,8 +107,8 @@ impl Records<'_> {
             committing,
             claims,
             remote: None,
-            uploaded,
-            commit_asked: false,
+            uploaded: before.uploaded,
+            commit_asked: before.commit_asked,
             stop: false,
         })
     }

@@ -3,27 +3,47 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use openreg_crds::ReportRunStatus;
-use openreg_crds::common::condition::ConditionStatus;
+use openreg_crds::common::condition::{self, ConditionStatus};
 use openreg_crds::report_run::{Attempt, Counts, DeliveryState, DeliveryStatus, ManifestRef, Phase, RunFailure, RunUsage};
 use openreg_plan::report::RunReport;
 
 use super::facts::{Facts, Work};
+use super::observe::POD_NOT_ENDING;
 use super::outcome::{End, Verdict};
 use super::status::{DATA_REJECTED, NOTHING_TO_REPORT, delivered, goes_on, set, words};
 
 /// The most pods that are remembered; as many as the schema allows.
 const MAX_ENDED_PODS: usize = 40;
+/// The reason while a run waits for its next attempt.
+const BACKOFF: &str = "Backoff";
 /// The most characters of a path at the receiver, as the schema has it.
 const MAX_REMOTE: usize = 1024;
 
 /// The status once the end of a Job is accounted for; what may start next is in `next_at`.
 pub fn account(facts: &Facts, work: Work, end: &End) -> ReportRunStatus {
     let mut status = facts.status.clone();
+    mend_started(facts, &mut status, end);
     match work {
         Work::Generate => account_generate(facts, &mut status, end),
         Work::Deliver(index) => account_deliver(facts, &mut status, index, end),
     }
     status
+}
+
+/// What was said of a pod that does not end, or does not start, is no longer so once its end is known. A pause before the next
+/// attempt belongs to another destination: it goes on.
+fn mend_started(facts: &Facts, status: &mut ReportRunStatus, end: &End) {
+    let stale = condition::find(&status.conditions, "Started")
+        .filter(|c| c.status == ConditionStatus::False && c.reason != BACKOFF)
+        .is_some_and(|c| c.reason == POD_NOT_ENDING || end.report.is_some());
+    if stale {
+        let message = if end.seen {
+            "its pod ran and has ended"
+        } else {
+            "its pod ran, and nobody saw its end"
+        };
+        set(facts, status, "Started", ConditionStatus::True, "JobCreated", message);
+    }
 }
 
 fn account_generate(facts: &Facts, status: &mut ReportRunStatus, end: &End) {
@@ -139,14 +159,14 @@ fn account_deliver(facts: &Facts, status: &mut ReportRunStatus, index: usize, en
         delivery.remote = remote.or(delivery.remote.take());
         delivery.receipt_sha256 = d.receipt_sha256.as_ref().map(ToString::to_string).or(delivery.receipt_sha256.take());
     }
-    // Some files lie there and others do not: only a person can say whether that counts.
+    // Some files lie there and others do not: another attempt may bring the rest, else only a person can say whether that counts.
     let partly = said.is_some_and(|d| d.receipts > 0);
     let before = delivery.state;
     delivery.state = match &end.verdict {
         Verdict::Delivered => DeliveryState::Delivered,
         Verdict::Unknown => DeliveryState::Unknown,
         // An earlier attempt may have been the one that made it visible: only a receipt settles that.
-        _ if before == DeliveryState::Unknown || !end.certain || (partly && next_at.is_none()) => DeliveryState::Unknown,
+        _ if before == DeliveryState::Unknown || !end.certain || partly => DeliveryState::Unknown,
         _ if next_at.is_some() => DeliveryState::Delivering,
         _ => DeliveryState::NotDelivered,
     };
@@ -200,9 +220,9 @@ fn backs_off(facts: &Facts, status: &mut ReportRunStatus, number: u32, why: &Run
             why.message,
             at.strftime("%Y-%m-%dT%H:%M:%SZ")
         );
-        set(facts, status, "Started", ConditionStatus::False, "Backoff", &message);
+        set(facts, status, "Started", ConditionStatus::False, BACKOFF, &message);
         let phase = if status.manifest.is_some() { Phase::Delivering } else { Phase::Generating };
-        goes_on(facts, status, phase, "Backoff", &message);
+        goes_on(facts, status, phase, BACKOFF, &message);
     }
 }
 

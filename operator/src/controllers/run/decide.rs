@@ -385,11 +385,12 @@ fn watch(facts: &Facts, work: Work) -> Result<Step, Option<Timestamp>> {
             failure: why_not_started(facts, attempt),
         }),
         Seen::Starting(deadline) => Err(Some(deadline)),
+        // Also while the Job has no word for it: it replaces no pod before that one has ended.
+        Seen::Running | Seen::Ending if is_alive(facts, attempt) => Err(Some(after(facts.now, STOPPING_LOOK))),
         // The Job's own deadline is the backstop; this look is for a watch that fell silent.
         Seen::Running => Err(facts
             .stage(work)
             .map(|s| after(facts.now, s.timeout_seconds + super::build::job::BACKSTOP_SECONDS))),
-        Seen::Ending if is_alive(facts, attempt) => Err(Some(after(facts.now, STOPPING_LOOK))),
         Seen::Ending | Seen::Over(_) => Err(Some(after(facts.now, LOOK_AGAIN))),
     }
 }

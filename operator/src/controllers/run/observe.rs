@@ -14,6 +14,9 @@ use super::startup;
 /// How long after its grace period a pod counts as one that does not end.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
 
+/// Reason of Started=False while a pod that was told to stop does not end.
+pub const POD_NOT_ENDING: &str = "PodNotEnding";
+
 /// Where an attempt's Job is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
@@ -131,7 +134,7 @@ pub fn not_ending(facts: &Facts, attempt: &Attempt) -> Option<Note> {
     let node = pod.pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or("unknown");
     Some(Note {
         condition: "Started",
-        reason: "PodNotEnding",
+        reason: POD_NOT_ENDING,
         message: format!(
             "pod {} on node {node} was told to stop and has not ended: once that node is known to be off, delete the pod's object",
             pod.pod.name_any()

@@ -7,7 +7,7 @@ use openreg_crds::report_run::RunFailure;
 use openreg_parts::error::Class;
 use openreg_parts::store::manifest;
 use openreg_plan::exit;
-use openreg_plan::report::{Outcome, RunReport};
+use openreg_plan::report::{Delivery, Outcome, RunReport};
 
 use super::facts::{SeenPod, Work};
 use crate::pod::CONTAINER;
@@ -80,26 +80,25 @@ pub fn judge(work: Work, job: Option<&Job>, pods: &[SeenPod]) -> End {
 
     // A Job may start the same program twice: the pod that got furthest speaks for it.
     let words: Vec<_> = pods.iter().filter_map(|p| Some(read(work, terminated(&p.pod)?))).collect();
-    let begun = words
-        .iter()
-        .any(|w| w.report.as_ref().and_then(|r| r.delivery.as_ref()).is_some_and(|d| d.begun));
-    // But that it failed before it sent anything says nothing about another pod that left no words.
-    let silent_one = vanished || lost || words.iter().any(|w| w.rank == USELESS && w.ran);
-    let told = words.into_iter().max_by_key(|w| w.rank);
-    if let Some(Words { rank, verdict, report, .. }) = told.clone().filter(|w| w.rank > USELESS) {
-        let mut report = report;
-        if let Some(delivery) = report.as_mut().and_then(|r| r.delivery.as_mut()) {
-            delivery.begun |= begun;
+    let told = words.iter().max_by_key(|w| w.rank);
+    if let Some(best) = told.filter(|w| w.rank > USELESS) {
+        let mut report = best.report.clone();
+        if let Some(report) = &mut report {
+            report.delivery = together(best, &words);
         }
+        // That it failed before it sent anything says nothing about another pod that left no words.
+        let mute = pods.iter().any(|p| terminated(&p.pod).is_none() && has_started(&p.pod));
+        let silent_one = vanished || lost || mute || words.iter().any(|w| w.rank == USELESS && w.ran);
+        let unsettled = words.iter().filter_map(Words::delivery).any(|d| d.unsettled);
         return End {
-            verdict,
+            verdict: best.verdict.clone(),
             report,
             pods: pods_ended,
             seen,
-            certain: work == Work::Generate || rank >= SETTLED || !silent_one,
+            certain: work == Work::Generate || best.rank >= SETTLED || !(silent_one || unsettled || refused_all(&words)),
         };
     }
-    let failure = silent(work, job, pods, told.map(|w| w.verdict));
+    let failure = silent(work, job, pods, told.map(|w| w.verdict.clone()));
     let started = pods.iter().any(|p| has_started(&p.pod));
     // Nothing can have been sent when every pod is known and none of them ever ran.
     let certain = work == Work::Generate || (job_ended && !started && !vanished && !pods.is_empty());
@@ -123,6 +122,38 @@ struct Words {
     ran: bool,
 }
 
+impl Words {
+    fn delivery(&self) -> Option<&Delivery> {
+        self.report.as_ref()?.delivery.as_ref()
+    }
+}
+
+/// What the pods of a Job did at the destination, told by the one that got furthest: what another of them began, left
+/// unsettled or has a receipt for is no less so.
+fn together(best: &Words, words: &[Words]) -> Option<Delivery> {
+    let mut all = best.delivery().into_iter().chain(words.iter().filter_map(Words::delivery));
+    let mut told = all.next()?.clone();
+    for other in all {
+        told.begun |= other.begun;
+        told.unsettled |= other.unsettled;
+        if other.receipts > told.receipts {
+            told.receipts = other.receipts;
+            told.remote = other.remote.clone().or(told.remote);
+            told.receipt_sha256.clone_from(&other.receipt_sha256);
+        }
+    }
+    Some(told)
+}
+
+/// Whether each pod that ran was refused because another pod of the run holds the claim: then that other one is not among
+/// them, and nobody knows what it sent.
+fn refused_all(words: &[Words]) -> bool {
+    let held = |w: &Words| matches!(&w.verdict, Verdict::Failed(why) if why.code == CLAIM_HELD);
+    words.iter().any(held) && words.iter().filter(|w| w.ran).all(held)
+}
+
+/// The runner's code for a name that another pod of the same run has claimed.
+const CLAIM_HELD: &str = "ClaimHeld";
 /// The rank of words that cannot be used.
 const USELESS: u8 = 0;
 /// From this rank on the words say what lies at the destination, whatever another pod did.
@@ -353,6 +384,10 @@ pub fn has_started(pod: &Pod) -> bool {
     let Some(runner) = statuses.and_then(|s| s.iter().find(|c| c.name == CONTAINER)) else {
         return false;
     };
+    // One that ran and was lost, as after a node's restart, gets a fresh status without an id; that it ran is in its last state.
+    if runner.last_state.as_ref().is_some_and(|last| last.terminated.is_some()) {
+        return true;
+    }
     let Some(state) = &runner.state else { return false };
     state.running.is_some()
         || state.terminated.as_ref().is_some_and(|t| match t.reason.as_deref() {

@@ -18,7 +18,7 @@ const MAX_ATTEMPTS: usize = 60;
 
 #[tokio::test]
 async fn random_faults_never_send_twice() {
-    let (mut attempts, mut unknown, mut cancelled) = (0, 0, 0);
+    let (mut attempts, mut unknown, mut cancelled, mut unsettled) = (0, 0, 0, 0);
     for seed in 0..DELIVERIES {
         let mut world = World::new(seed, 700, &[NAME]).await;
         // In every fourth one the receiver takes files away, in every fifth somebody cancels.
@@ -52,7 +52,12 @@ async fn random_faults_never_send_twice() {
             }
             match result.outcome {
                 Outcome::Delivered => assert!(receipt, "seed {seed}: delivered without a receipt"),
-                Outcome::Failed => assert_eq!(result.failure.unwrap().class, Class::Transient, "seed {seed}"),
+                Outcome::Failed => {
+                    assert_eq!(result.failure.unwrap().class, Class::Transient, "seed {seed}");
+                    // Once the file was visible, no failure may sound as if it were not.
+                    assert!(world.visible() == 0 || result.delivery.unsettled, "seed {seed}: a visible file is denied");
+                    unsettled += u32::from(result.delivery.unsettled);
+                }
                 _ => {}
             }
             if matches!(result.outcome, Outcome::Delivered | Outcome::Unknown) {
@@ -69,7 +74,9 @@ async fn random_faults_never_send_twice() {
             }
         }
     }
-    println!("{DELIVERIES} deliveries, {attempts} attempts, {cancelled} ended early, {unknown} unknown, 0 sent twice, 0 partial, 0 without receipt");
+    println!(
+        "{DELIVERIES} deliveries, {attempts} attempts, {cancelled} ended early, {unsettled} failed unsettled, {unknown} unknown, 0 sent twice, 0 partial, 0 without receipt"
+    );
     assert!(attempts > DELIVERIES && unknown > 0 && cancelled > 0, "the faults must bite");
 }
 

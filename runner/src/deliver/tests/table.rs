@@ -81,6 +81,8 @@ fn every_row() {
     other_manifest.manifest_sha256 = Sha256::of(b"another");
     let mut other_file = committing("dead");
     other_file.sha256 = Sha256::of(b"another");
+    let mut other_run = committing("x");
+    other_run.run = "other".into();
     let rows = [
         // receipt
         (
@@ -451,6 +453,16 @@ fn every_row() {
             Seen {
                 claims: mine(),
                 committing: Some(other_file),
+                remote: at(NOTHING, Lies::Right),
+                ..none()
+            },
+            Step::Unknown,
+        ),
+        (
+            "committing of another run, though it gave the name back and the bytes are the same",
+            Seen {
+                claims: [given_back("other", "x"), mine()].concat(),
+                committing: Some(other_run),
                 remote: at(NOTHING, Lies::Right),
                 ..none()
             },

@@ -1,7 +1,7 @@
 //! What the tests stand on: a store and a receiver in a directory, and a transport that fails, hangs and lies on demand.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,6 +51,10 @@ pub(super) enum Mischief {
     ChangesBytes,
     /// The receiver takes a file away as soon as it has its final name, and the answer is lost.
     TakesAtOnce,
+    /// The answer to the rename is lost, and the rename comes through just after somebody looked at one name.
+    RenamesLate,
+    /// The receiver links a file to its final name and is not allowed to take the temporary one away.
+    MayNotUnlink,
 }
 
 pub(super) struct World {
@@ -64,9 +68,13 @@ pub(super) struct World {
     pub(super) visible: Arc<AtomicU32>,
     /// Whether the receiver's server may die between link and unlink.
     pub(super) halfway: bool,
+    late: Late,
     pub(super) names: Vec<String>,
     pub(super) path: std::path::PathBuf,
 }
+
+/// The rename that the receiver was told of and has not done yet.
+type Late = Arc<Mutex<Option<(RemoteName, RemoteName)>>>;
 
 pub(super) const RUN: &str = "3f0e";
 
@@ -139,6 +147,7 @@ impl World {
             dice,
             visible: Arc::default(),
             halfway: true,
+            late: Late::default(),
             names,
             path,
         }
@@ -176,6 +185,7 @@ impl World {
                 dice: self.dice.clone(),
                 visible: self.visible.clone(),
                 halfway: self.halfway,
+                late: self.late.clone(),
             });
             async move { Ok::<_, TransportError>(transport) }.boxed()
         };
@@ -214,11 +224,41 @@ impl World {
     }
 
     pub(super) async fn has_receipt(&self, name: &str) -> bool {
-        let key = Key::Receipt {
-            destination: "d-1".into(),
-            remote: format!("{}/{name}", self.destination.directory),
-        };
+        self.has(&self.receipt(name)).await
+    }
+
+    pub(super) async fn has(&self, key: &Key) -> bool {
         self.store.get(&key.to_string(), 1 << 16).await.unwrap().is_some()
+    }
+
+    pub(super) fn receipt(&self, name: &str) -> Key {
+        let remote = format!("{}/{name}", self.destination.directory);
+        Key::Receipt {
+            destination: "d-1".into(),
+            remote,
+        }
+    }
+
+    pub(super) fn committing(&self, name: &str) -> Key {
+        let remote = format!("{}/{name}", self.destination.directory);
+        Key::Committing {
+            destination: "d-1".into(),
+            remote,
+        }
+    }
+
+    pub(super) fn claim(&self, name: &str, number: u32) -> Key {
+        let remote = format!("{}/{name}", self.destination.directory);
+        Key::Claim {
+            destination: "d-1".into(),
+            remote,
+            number,
+        }
+    }
+
+    /// Where the store keeps the object.
+    pub(super) fn kept_at(&self, key: &Key) -> std::path::PathBuf {
+        self.path.join("store/tenant").join(key.to_string())
     }
 }
 
@@ -228,6 +268,7 @@ struct Mischievous {
     dice: Arc<Dice>,
     visible: Arc<AtomicU32>,
     halfway: bool,
+    late: Late,
 }
 
 impl Mischievous {
@@ -256,7 +297,13 @@ fn lost() -> TransportError {
 impl Transport for Mischievous {
     async fn inspect(&self, name: &RemoteName) -> Result<Option<u64>, TransportError> {
         self.may_break()?;
-        self.inner.inspect(name).await
+        let found = self.inner.inspect(name).await;
+        let late = self.late.lock().unwrap().take();
+        if let Some((temporary, to)) = late {
+            self.inner.commit(&temporary, &to).await?;
+            self.visible.fetch_add(1, Ordering::SeqCst);
+        }
+        found
     }
 
     async fn digest(&self, name: &RemoteName) -> Result<Option<Digest>, TransportError> {
@@ -309,6 +356,18 @@ impl Transport for Mischievous {
                 self.visible.fetch_add(1, Ordering::SeqCst);
             }
             return Err(lost());
+        }
+        match self.mischief {
+            Mischief::RenamesLate => {
+                *self.late.lock().unwrap() = Some((temporary.clone(), to.clone()));
+                return Err(lost());
+            }
+            Mischief::MayNotUnlink => {
+                std::fs::hard_link(temporary.as_str(), to.as_str()).unwrap();
+                self.visible.fetch_add(1, Ordering::SeqCst);
+                return Err(TransportError::new("remove the temporary file", Fault::PermissionDenied, None));
+            }
+            _ => {}
         }
         self.inner.commit(temporary, to).await?;
         self.visible.fetch_add(1, Ordering::SeqCst);

@@ -37,7 +37,7 @@ pub(super) fn expect(facts: &Facts, step: &str) {
     assert_eq!(word(&decide(facts)), step);
 }
 
-fn cancelled(mut facts: Facts) -> Facts {
+pub(super) fn cancelled(mut facts: Facts) -> Facts {
     let mut run = (*facts.run).clone();
     run.spec.cancelled = Some(of(json!({"reason": "wrong day", "by": "bob"})));
     facts.run = Arc::new(run);
@@ -139,6 +139,16 @@ fn pod_that_does_not_end_is_told() {
     expect(&lost("2026-03-03T09:59:00Z"), "Wait until 10:00:10");
     expect(&lost("2026-03-03T09:58:59Z"), "Wait Started=PodNotEnding until 10:00:10");
     expect(&cancelled(lost("2026-03-03T09:58:59Z")), "Wait Started=PodNotEnding until 10:00:10");
+    // A Job that waits for its pod's end before it makes another says nothing of it itself.
+    let silent = |deletion: &str| {
+        let mut facts = lost(deletion);
+        let mut active = g1("", "");
+        active.status.as_mut().unwrap().terminating = Some(1);
+        facts.jobs.insert(format!("{RUN}-g1"), Arc::new(active));
+        facts
+    };
+    expect(&silent("2026-03-03T09:59:00Z"), "Wait until 10:00:10");
+    expect(&silent("2026-03-03T09:58:59Z"), "Wait Started=PodNotEnding until 10:00:10");
     let Step::Wait { note: Some(note), .. } = decide(&lost("2026-03-03T09:30:00Z")) else {
         panic!()
     };

@@ -2,6 +2,7 @@
 
 mod build;
 mod decide;
+mod doubt;
 mod gather;
 mod outcome;
 mod planning;
@@ -319,14 +320,24 @@ pub(super) fn sealed_empty(outcome: &str) -> String {
 
 /// The runner's words after a failure.
 pub(super) fn failed(class: &str, code: &str, begun: Option<bool>) -> String {
+    failed_with(class, code, begun.map_or(Value::Null, |begun| json!({"begun": begun, "receipts": 0})))
+}
+
+/// The runner's words after a delivery that failed and had come that far.
+pub(super) fn failed_with(class: &str, code: &str, delivery: Value) -> String {
     let mut report = json!({
         "version": 1, "outcome": "Failed", "failure": {"stage": "Read", "class": class, "code": code, "message": "it went wrong", "hint": "mend it"},
         "usage": {"durationMs": 1, "vmHwmBytes": 1, "cgroupPeakBytes": 0}
     });
-    if let Some(begun) = begun {
-        report["delivery"] = json!({"begun": begun, "receipts": 0});
+    if !delivery.is_null() {
+        report["delivery"] = delivery;
     }
     report.to_string()
+}
+
+/// What a delivery says of itself that failed after it had asked for the final name.
+pub(super) fn unsettled() -> Value {
+    json!({"begun": true, "receipts": 0, "unsettled": true})
 }
 
 /// The runner's words after a delivery that came to `outcome`.

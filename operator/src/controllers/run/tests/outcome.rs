@@ -7,7 +7,7 @@ use super::super::outcome::{Verdict, judge};
 use super::*;
 
 /// The verdict in one word: `Generated`, or `Config/OutOfMemory`.
-fn word(verdict: &Verdict) -> String {
+pub(super) fn word(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Failed(f) => format!("{}/{}", f.class, f.code),
         other => format!("{other:?}"),
@@ -44,7 +44,7 @@ fn case(
     }
 }
 
-fn done(code: i32, reason: &str, message: &str) -> SeenPod {
+pub(super) fn done(code: i32, reason: &str, message: &str) -> SeenPod {
     there(pod("p", "j", exited(code, reason, message), json!({})))
 }
 
@@ -360,14 +360,14 @@ fn each_end_of_a_deliver_job_has_its_meaning() {
             false,
         ),
         case(
-            "two pods: one was refused, and the other never ran",
+            "two pods: one failed before it sent anything, and the other never ran",
             D,
             OVER,
             vec![
-                done(20, "Error", &failed("Transient", "ClaimHeld", Some(false))),
+                done(20, "Error", &failed("Transient", "ConnectTimeout", Some(false))),
                 there(pod("q", "j", exited(128, "StartError", ""), json!({}))),
             ],
-            "Transient/ClaimHeld",
+            "Transient/ConnectTimeout",
             true,
             true,
         ),
@@ -450,19 +450,6 @@ fn check(cases: Vec<Case>) {
             // A pod counts as ended only when its end, or its Job's, was seen.
             assert!(!listed || end.seen || !pod.gone, "{}", case.name);
         }
-    }
-}
-
-#[test]
-fn delivery_has_begun_when_one_of_two_pods_has() {
-    let say = |uid: &str, code: &str, begun| there(pod(uid, "j", exited(20, "Error", &failed("Transient", code, Some(begun))), json!({})));
-    for (one, other) in [(true, false), (false, true)] {
-        let end = judge(
-            Work::Deliver(0),
-            Some(&job("x", "j", "Failed", "")),
-            &[say("p", "A", one), say("q", "B", other)],
-        );
-        assert!(end.report.unwrap().delivery.unwrap().begun, "{one}, {other}");
     }
 }
 

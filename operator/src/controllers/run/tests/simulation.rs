@@ -207,7 +207,9 @@ fn deliver(s: &mut State, dice: &mut Dice, index: usize, pod: &str, job: &str, l
         return exited(20, "Error", &failed(class, "ConnectTimeout", Some(false)));
     }
     match &r.claim {
-        Some(holder) if holder != pod && !ended.split(',').any(|e| e == holder) => return exited(20, "Error", &delivery("Unknown", false, 0)),
+        Some(holder) if holder != pod && !ended.split(',').any(|e| e == holder) => {
+            return exited(20, "Error", &failed("Transient", "ClaimHeld", Some(false)));
+        }
         _ => r.claim = Some(pod.to_owned()),
     }
     let outcome = if unkind { dice.below(8) } else { 7 };
@@ -216,7 +218,14 @@ fn deliver(s: &mut State, dice: &mut Dice, index: usize, pod: &str, job: &str, l
     }
     match outcome {
         0 => exited(137, "OOMKilled", ""),
-        1 if r.visible == 0 => exited(20, "Error", &failed("Transient", "ConnectionLost", Some(true))),
+        // Before it asked for the final name, or after it and before the receipt: then it says so.
+        1 => {
+            let asked = r.visible > 0 || dice.one_in(2);
+            r.visible = u32::from(asked);
+            let said = if asked { unsettled() } else { json!({"begun": true, "receipts": 0}) };
+            let class = if dice.one_in(3) { "Config" } else { "Transient" };
+            exited(20, "Error", &failed_with(class, "ConnectionLost", said))
+        }
         2 => {
             // Visible, and killed before the receipt. The next holder finds the file under its final name.
             r.visible = r.visible.max(1);
@@ -395,6 +404,7 @@ fn lives_that_once_went_wrong_stay_right() {
         16_179_196_093_692_455_438,
         14_006_412_018_016_204_824,
         4_399_970_426_720_964_288,
+        13_609_592_070_735_338_394,
     ] {
         play(seed);
     }

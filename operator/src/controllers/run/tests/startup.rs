@@ -140,6 +140,18 @@ fn condemned_delivery_is_certain_only_while_its_pod_is_known() {
         gone(pod("pod-2", "job-2", state, json!({})))
     };
     assert_eq!(end("ImagePullFailed", vec![never()]), "Account Deliver then Failed");
+    // It ran, and a restart of its node lost it: the fresh status has no id, but a last state. Another attempt may find out what
+    // became visible, if this one's end was seen.
+    let lost = |state: Value| {
+        let mut lost = pod("pod-2", "job-2", state, json!({"phase": "Failed"}));
+        lost.status.as_mut().unwrap().container_statuses.as_mut().unwrap()[0].last_state =
+            Some(of(json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}})));
+        vec![gone(lost)]
+    };
+    let ended = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}});
+    assert_eq!(end("ImagePullFailed", lost(ended)), "Account Deliver");
+    let fresh = json!({"waiting": {"reason": "ContainerCreating"}});
+    assert_eq!(end("ImagePullFailed", lost(fresh)), "Account Deliver then Unknown");
     // A restart lost sight of it, and it may have started in the last moment.
     assert_eq!(end("ImagePullFailed", vec![]), "Account Deliver then Unknown");
     // There never was one.

@@ -4,6 +4,7 @@ use super::super::decide::{Note, Step, decide};
 use super::super::facts::Work;
 use super::super::outcome::failure;
 use super::super::status::after;
+use super::decide::cancelled;
 use super::*;
 use openreg_crds::ReportRunStatus;
 use openreg_crds::common::condition::find;
@@ -20,7 +21,7 @@ fn conditions(status: &ReportRunStatus) -> String {
         .join(" ")
 }
 
-fn next(facts: &Facts) -> ReportRunStatus {
+pub(super) fn next(facts: &Facts) -> ReportRunStatus {
     after(facts, &decide(facts), Some("job-new"))
 }
 
@@ -193,6 +194,25 @@ fn uncertain_delivery_stays_unknown_until_a_receipt_settles_it() {
         end("Unknown", &delivery("Delivered", true, 1), 0, "Completed"),
         (Delivered, Some(true), true, Some(RunOutcome::Delivered))
     );
+    // One of two files has its receipt: no attempt that fails before it looks may forget it.
+    let partly = json!({"begun": true, "receipts": 1, "remote": "/in/a.csv", "receiptSha256": RECEIPT});
+    assert_eq!(
+        end("Delivering", &failed_with("Transient", "ConnectionLost", partly.clone()), 20, "Error"),
+        (Unknown, Some(true), false, None)
+    );
+    assert_eq!(
+        end("Delivering", &failed_with("Config", "DiskFull", partly), 10, "Error"),
+        (Unknown, Some(true), true, Some(RunOutcome::Unknown))
+    );
+    // Failed after the final name was asked for.
+    assert_eq!(
+        end("Delivering", &failed_with("Transient", "ConnectionLost", unsettled()), 20, "Error"),
+        (Unknown, Some(true), false, None)
+    );
+    assert_eq!(
+        end("Delivering", &failed_with("Config", "AccessDenied", unsettled()), 10, "Error"),
+        (Unknown, Some(true), true, Some(RunOutcome::Unknown))
+    );
     // Failed with words, nothing uncertain before.
     assert_eq!(
         end("Delivering", &failed("Transient", "ConnectTimeout", Some(false)), 20, "Error"),
@@ -214,6 +234,66 @@ fn uncertain_delivery_stays_unknown_until_a_receipt_settles_it() {
         (Unknown, vec!["pod-2".to_owned()])
     );
     assert_eq!(find(&status.conditions, "Delivered").unwrap().status.as_str(), "Unknown");
+}
+
+#[test]
+fn doubt_outlives_a_run_that_is_cancelled_before_the_next_attempt() {
+    let partly = json!({"begun": true, "receipts": 1, "remote": "/in/a.csv", "receiptSha256": RECEIPT});
+    for said in [partly, unsettled()] {
+        let ended = there(pod(
+            "pod-2",
+            "job-2",
+            exited(20, "Error", &failed_with("Transient", "ConnectionLost", said.clone())),
+            json!({}),
+        ));
+        let mut facts = over(delivering("Delivering"), job(&format!("{RUN}-d0-1"), "job-2", "Failed", ""), ended);
+        facts.status = next(&facts);
+        assert!(
+            facts.status.deliveries[0].attempt.as_ref().unwrap().next_at.is_some(),
+            "{said}: it is tried again"
+        );
+        let status = next(&cancelled(facts));
+        assert_eq!(
+            (status.deliveries[0].state, status.outcome),
+            (DeliveryState::Unknown, Some(RunOutcome::Unknown)),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn started_is_mended_once_the_pod_has_ended() {
+    let stopped = json!({"version": 1, "outcome": "Cancelled", "usage": {"durationMs": 1, "vmHwmBytes": 1, "cgroupPeakBytes": 0}}).to_string();
+    // What Started said before, the pod's last state, whether the run is cancelled, and what Started says then.
+    let cases = [
+        ("PodNotEnding", exited(0, "Completed", &generated()), false, "True/JobCreated"),
+        ("PodNotEnding", exited(143, "Error", &stopped), true, "True/JobCreated"),
+        ("PodNotEnding", exited(137, "Error", ""), true, "True/JobCreated"),
+        // Told that it could not start, and it did in the last moment.
+        ("ImagePullFailed", exited(0, "Completed", &generated()), false, "True/JobCreated"),
+        ("ImagePullFailed", exited(128, "StartError", ""), false, "False/ImagePullFailed"),
+        // The next attempt is waited for, whatever was said before.
+        ("PodNotEnding", exited(137, "Error", ""), false, "False/Backoff"),
+        // Another destination's pause goes on.
+        ("Backoff", exited(0, "Completed", &generated()), false, "False/Backoff"),
+    ];
+    for (before, last, stopping, expected) in cases {
+        let ended = there(pod("pod-1", "job-1", last.clone(), json!({})));
+        let mut facts = over(
+            generating(&["bafin"], "2026-03-03T09:59:02Z"),
+            job(
+                &format!("{RUN}-g1"),
+                "job-1",
+                if last["terminated"]["exitCode"] == json!(0) { "Complete" } else { "Failed" },
+                "",
+            ),
+            ended,
+        );
+        facts.status.conditions.push(of(condition("Started", "False", before)));
+        let status = next(&if stopping { cancelled(facts) } else { facts });
+        let started = find(&status.conditions, "Started").unwrap();
+        assert_eq!(format!("{}/{}", started.status.as_str(), started.reason), expected, "{before}, {last}");
+    }
 }
 
 #[test]
