@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use openreg_parts::store::Store;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use crate::auth::token::Session;
 use crate::auth::token::Signer;
-use crate::cluster::current::Current;
+use crate::cluster::current::{Current, Purpose};
 use crate::cluster::{Cluster, Tenant};
 use crate::db::Db;
 use crate::error::ApiError;
@@ -55,11 +56,16 @@ pub struct App {
 impl App {
     /// The namespace in which `session` may ask the cluster. Its access token names one; ask here all the same, each time.
     pub async fn namespace<'s>(&self, session: &'s Session) -> Result<&'s str, ApiError> {
-        let tenant = Tenant {
-            uid: session.tenant,
-            namespace: session.namespace.clone(),
-        };
-        if self.tenants.is_tenant(&tenant).await? {
+        self.namespace_for(session, Purpose::Read).await
+    }
+
+    /// The same, of who is going to change something in it.
+    pub async fn namespace_to_change<'s>(&self, session: &'s Session) -> Result<&'s str, ApiError> {
+        self.namespace_for(session, Purpose::Change).await
+    }
+
+    async fn namespace_for<'s>(&self, session: &'s Session, purpose: Purpose) -> Result<&'s str, ApiError> {
+        if self.tenants.is_tenant(&tenant(session), purpose).await? {
             Ok(&session.namespace)
         } else {
             Err(ApiError::NotFound(format!(
@@ -67,6 +73,19 @@ impl App {
                 session.namespace
             )))
         }
+    }
+
+    /// The store of the tenant of `session`: what its namespace says, while it is that tenant's.
+    pub async fn store(&self, session: &Session) -> Result<Store, ApiError> {
+        self.namespace(session).await?;
+        Ok(self.stores.open(&tenant(session)).await?)
+    }
+}
+
+fn tenant(session: &Session) -> Tenant {
+    Tenant {
+        uid: session.tenant,
+        namespace: session.namespace.clone(),
     }
 }
 

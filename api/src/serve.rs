@@ -16,7 +16,7 @@ use tower_http::services::{ServeDir, ServeFile};
 use uuid::Uuid;
 
 use crate::app::{App, Change};
-use crate::connection::{IDLE, Lively};
+use crate::connection::{IDLE, Lively, STUCK};
 use crate::db::RUNS_CHANNEL;
 use crate::error::{ApiError, chain};
 use crate::metrics::RequestLabels;
@@ -154,7 +154,7 @@ pub async fn serve(app: App, listener: TcpListener, web: Option<PathBuf>, mut st
     let changes = app.changes.clone();
     let listening = tokio::spawn(listen(app.clone()));
     let mut stopped = stop.clone();
-    let server = axum::serve(Lively::new(listener, IDLE), service(app, web.as_deref())).with_graceful_shutdown(async move {
+    let server = axum::serve(Lively::new(listener, IDLE, STUCK), service(app, web.as_deref())).with_graceful_shutdown(async move {
         let _ = stop.wait_for(|s| *s).await;
         // Event streams would stay open for ever.
         let _ = changes.send(Change::Stop);

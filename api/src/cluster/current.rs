@@ -8,13 +8,22 @@ use tokio::sync::Mutex;
 
 use super::{Cluster, ClusterError, Tenant};
 
-/// How long a list of tenants is believed.
+/// How long a list of tenants is believed by who reads.
 const FRESH: Duration = Duration::from_secs(10);
-/// The shortest time between two lists: who asks in vain must not make the cluster list at each request.
+/// The shortest time between two lists: who asks in vain, or changes much, must not make the cluster list at each request.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A list of tenants, and when it was made.
 type Listed = Option<(Instant, Vec<Tenant>)>;
+
+/// What is to be done with the tenant's objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are read: a list of ten seconds ago will do.
+    Read,
+    /// They are changed: a list of a second ago must do.
+    Change,
+}
 
 /// The tenants there are, from a list that is at most ten seconds old.
 #[derive(Clone)]
@@ -34,11 +43,12 @@ impl Current {
     }
 
     /// Whether `tenant` is one: its namespace is there, has the label, and is the same as ever.
-    pub async fn is_tenant(&self, tenant: &Tenant) -> Result<bool, ClusterError> {
+    pub async fn is_tenant(&self, tenant: &Tenant, purpose: Purpose) -> Result<bool, ClusterError> {
         let mut listed = self.listed.lock().await;
         if let Some((at, tenants)) = &*listed {
             let found = tenants.contains(tenant);
-            if at.elapsed() < if found { FRESH } else { PAUSE } {
+            let believed = if found && purpose == Purpose::Read { FRESH } else { PAUSE };
+            if at.elapsed() < believed {
                 return Ok(found);
             }
         }

@@ -131,7 +131,10 @@ pub async fn page(tx: &mut Tx, action: Option<&str>, subject: Option<&str>, befo
     for (present, clause) in [
         (action.is_some(), " AND action = $1"),
         // What begins with `subject/`, as a range, which the index serves: 0 comes right after /.
-        (subject.is_some(), " AND (subject = $2 OR (subject ~>=~ ($2 || '/') AND subject ~<~ ($2 || '0')))"),
+        (
+            subject.is_some(),
+            " AND (subject = $2 OR (subject ~>=~ ($2 || '/') AND subject ~<~ ($2 || '0')))",
+        ),
         (before.is_some(), " AND seq < $3"),
     ] {
         if present {

@@ -13,11 +13,13 @@ use crate::recorder::record::RunRecord;
 pub enum Written {
     /// It is in the history.
     Run,
-    /// Another object's run of the same id is, and was left as it is: whoever may create a run may write any id. The audit
-    /// trail has this one under a subject of its own.
+    /// Another object's run of the same id is, and was left as it is: whoever may create a run may write any id, also who
+    /// deletes an object and applies the same file again. The audit trail has this one under a subject of its own.
     IdTaken {
         /// That object's name.
         by: String,
+        /// Whether that object must be gone: this one has its name, and was made later.
+        gone: bool,
     },
 }
 
@@ -27,12 +29,12 @@ impl Db {
         let mut tx = self.tenant(record.tenant).await?;
         tenants::ensure(&mut tx, record.tenant, &record.namespace).await?;
         let newer = upsert(&mut tx, record).await?;
-        if !newer && let Some(by) = other_object(&mut tx, record).await? {
+        if !newer && let Some((by, gone)) = other_object(&mut tx, record).await? {
             for entry in foreign_entries(record, &by) {
                 audit::append_once(&mut tx, record.tenant, &entry).await?;
             }
             tx.commit().await?;
-            return Ok(Written::IdTaken { by });
+            return Ok(Written::IdTaken { by, gone });
         }
         if newer {
             for (ordinal, delivery) in (0_i32..).zip(&record.detail.deliveries) {
@@ -56,7 +58,10 @@ impl Db {
                 .await?;
             }
         }
-        if let Some(manifest) = manifest {
+        // Not what another view sealed than the row says.
+        if let Some(manifest) = manifest
+            && (newer || is_sealed(&mut tx, record).await?)
+        {
             write_manifest(&mut tx, record.detail.run.id, manifest).await?;
         }
         sqlx::query("SELECT pg_notify($1, $2)")
@@ -131,13 +136,27 @@ impl Db {
     }
 }
 
-/// The name of the object whose run the history has under this id, when it is another's.
-async fn other_object(tx: &mut Tx, record: &RunRecord) -> Result<Option<String>, DbError> {
+/// The name of the object whose run the history has under this id, when it is another's: of another name, or made at another
+/// time; and whether it must be gone.
+async fn other_object(tx: &mut Tx, record: &RunRecord) -> Result<Option<(String, bool)>, DbError> {
+    let run = &record.detail.run;
+    let sql = "SELECT name, name = $2 AND created_at < $3::text::timestamptz FROM runs
+         WHERE tenant = openreg_tenant() AND id = $1 AND (name <> $2 OR created_at <> $3::text::timestamptz)";
+    Ok(sqlx::query_as(sql)
+        .bind(run.id)
+        .bind(&run.name)
+        .bind(&run.created_at)
+        .fetch_optional(&mut **tx)
+        .await?)
+}
+
+/// Whether the row names the same sealed manifest.
+async fn is_sealed(tx: &mut Tx, record: &RunRecord) -> Result<bool, DbError> {
     Ok(
-        sqlx::query_scalar("SELECT name FROM runs WHERE tenant = openreg_tenant() AND id = $1 AND name <> $2")
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM runs WHERE tenant = openreg_tenant() AND id = $1 AND manifest_sha256 = $2)")
             .bind(record.detail.run.id)
-            .bind(&record.detail.run.name)
-            .fetch_optional(&mut **tx)
+            .bind(record.detail.manifest.as_ref().map(|m| m.sha256.as_str()))
+            .fetch_one(&mut **tx)
             .await?,
     )
 }
@@ -169,7 +188,7 @@ async fn upsert(tx: &mut Tx, record: &RunRecord) -> Result<bool, DbError> {
              conditions = excluded.conditions, failure = excluded.failure, attempt = excluded.attempt, counts = excluded.counts, usage = excluded.usage,
              plan_sha256 = excluded.plan_sha256, manifest_key = excluded.manifest_key, manifest_sha256 = excluded.manifest_sha256,
              started_at = excluded.started_at, finished_at = excluded.finished_at, lost_at = NULL, updated_at = now()
-         WHERE runs.name = excluded.name
+         WHERE runs.name = excluded.name AND runs.created_at = excluded.created_at
              AND (runs.outcome IS NULL OR (runs.outcome = excluded.outcome AND runs.manifest_sha256 IS NOT DISTINCT FROM excluded.manifest_sha256))",
     )
     .bind(run.id)

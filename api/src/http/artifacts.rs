@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::extract::{Asking, Path};
 use crate::app::App;
-use crate::cluster::Tenant;
 use crate::db::audit::{self, NewEntry};
 use crate::db::runs;
 use crate::error::ApiError;
@@ -43,14 +42,9 @@ pub async fn download_artifact(
         // No byte leaves, so nothing is written down.
         return response(&artifact, stream::empty().boxed());
     }
-    let store = app
-        .stores
-        .open(&Tenant {
-            uid: session.tenant,
-            namespace: session.namespace.clone(),
-        })
-        .await?;
-    let object = store
+    let object = app
+        .store(&session)
+        .await?
         .stream(&artifact.key, 0)
         .await
         .map_err(StoresError::from)?

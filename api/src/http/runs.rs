@@ -123,6 +123,7 @@ pub async fn cancel_run(
         reason: request.reason,
         by: session.name.clone(),
     };
+    let namespace = app.namespace_to_change(&session).await?;
     // Before the act: an act without its entry must not be possible. That it was refused would be a second entry.
     let subject = format!("run/{id}");
     append(
@@ -136,7 +137,7 @@ pub async fn cancel_run(
         ),
     )
     .await?;
-    match app.cluster.cancel_run(app.namespace(&session).await?, &now.run.name, &cancelled).await {
+    match app.cluster.cancel_run(namespace, &now.run.name, &cancelled).await {
         Ok(run) => Ok((axum::http::StatusCode::ACCEPTED, Json(seen(&session, &run)?))),
         Err(error) => {
             append(&app, &session, failed("cancel", &session, &subject, &error)).await?;

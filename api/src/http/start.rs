@@ -80,7 +80,7 @@ pub async fn start_run(State(app): State<App>, Asking(session): Asking, headers:
     }
     let run = run(&session, id, &request);
     let name = run.metadata.name.clone().unwrap_or_default();
-    let namespace = app.namespace(&session).await?;
+    let namespace = app.namespace_to_change(&session).await?;
     // Before the act: an act without its entry must not be possible. That it was refused would be a second entry.
     let subject = format!("run/{id}");
     let detail = json!({"name": name, "report": request.report, "version": request.version, "period": request.period, "parameters": request.parameters});

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::extract::{Asking, Path, Query, page_size};
 use crate::app::App;
-use crate::cluster::Tenant;
 use crate::db::runs;
 use crate::error::ApiError;
 use crate::model::RuleCounts;
@@ -64,12 +63,9 @@ pub async fn list_violations(
             complete: total == 0,
         }));
     };
-    let tenant = Tenant {
-        uid: session.tenant,
-        namespace: session.namespace,
-    };
-    let store = app.stores.open(&tenant).await?;
-    let stream = store
+    let stream = app
+        .store(&session)
+        .await?
         .stream(&object.key, 0)
         .await
         .map_err(StoresError::from)?

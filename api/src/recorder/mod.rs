@@ -9,29 +9,35 @@
 //! until all of it is stored; what fails is tried again with a pause of at most a minute; a list of all runs is taken at the
 //! start and every ten minutes, whatever waits, so that what a watch missed is seen, and what a restored database lacks.
 
+pub mod busy;
 mod leader;
 pub mod manifest;
 pub mod probe;
 pub mod queue;
 pub mod record;
 pub mod settle;
+pub mod tenants;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use futures::stream::{BoxStream, FuturesUnordered};
+use futures::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
 use openreg_crds::ReportRun;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::cluster::Tenant;
+use crate::db::{Db, DbError};
 use crate::error::chain;
 use crate::metrics::RecorderMetrics;
+use busy::Busy;
 pub use leader::Leader;
 use queue::{Key, Queue, View};
 use settle::{Recorder, Trouble};
+use tenants::Tenants;
 
 /// Runs written at once: a tenant whose store hangs must not hold up the others.
 const AT_ONCE: usize = 8;
@@ -41,13 +47,15 @@ pub const RELIST: Duration = Duration::from_secs(600);
 const TICK: Duration = Duration::from_millis(250);
 /// How often a process that does not write asks for the lock.
 const STANDBY: Duration = Duration::from_secs(3);
-/// The longest one run may take before it is tried again.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that the search for lost runs may take; what it has not marked by then the next one marks.
+const SEARCH: Duration = Duration::from_secs(120);
+/// Lost runs marked in one transaction: each has an entry in the tenant's chain, for which its other writers wait.
+const MARKED_AT_ONCE: usize = 50;
+/// What the watch may say before the queue is looked at again.
+const SAID_AT_ONCE: usize = 256;
+/// How long writes may take to end at the stop: shorter than the silence after which the lock is another's.
+const ENDING: Duration = Duration::from_secs(10);
 
-/// The longest that a list of tenants may take: the loop waits for it.
-const LISTING: Duration = Duration::from_secs(10);
-/// How far the clocks of the API server and of this machine may be apart.
-const MARGIN: SignedDuration = SignedDuration::from_secs(2);
 /// How long before a list a run must have been made for its absence to mean that it is gone.
 const SETTLED: SignedDuration = SignedDuration::from_secs(60);
 
@@ -97,9 +105,9 @@ pub async fn run(
                 recorder: &recorder,
                 metrics: &metrics,
                 queue: Queue::default(),
-                tenants: HashMap::new(),
-                tenants_at: None,
+                tenants: Tenants::new(recorder.cluster.clone()),
                 listed: None,
+                complete: None,
                 unreadable: HashSet::new(),
             };
             session.run(&mut leader, &feed, &mut stop).await;
@@ -109,7 +117,8 @@ pub async fn run(
             // Somebody else writes: this process is well.
             metrics.progressed();
         }
-        let _ = tokio::time::timeout(STANDBY, stop.changed()).await;
+        // At once when the stop has been said already: the lock is another's to take.
+        let _ = tokio::time::timeout(STANDBY, stop.wait_for(|stopped| *stopped)).await;
     }
     leader.release().await;
 }
@@ -118,11 +127,11 @@ struct Session<'a> {
     recorder: &'a Recorder,
     metrics: &'a RecorderMetrics,
     queue: Queue,
-    tenants: HashMap<String, Tenant>,
-    /// When they were listed.
-    tenants_at: Option<Timestamp>,
+    tenants: Tenants,
     /// The list under way.
     listed: Option<Listing>,
+    /// The last complete list, until it is searched for lost runs.
+    complete: Option<Listing>,
     unreadable: HashSet<Key>,
 }
 
@@ -134,12 +143,13 @@ struct Listing {
 }
 
 impl Session<'_> {
-    /// Until `stop`, or until the lock is somebody else's.
+    /// Until `stop`, or until the lock is somebody else's. Nothing here waits for anything but the lock, and for that 5 s at most:
+    /// whoever does not speak loses it.
     async fn run(&mut self, leader: &mut Leader, feed: &impl Fn() -> BoxStream<'static, Feed>, stop: &mut watch::Receiver<bool>) {
         let begun = Instant::now();
-        let (mut said, mut listed) = (feed(), begun);
-        let recorder = self.recorder.clone();
-        let mut busy = FuturesUnordered::new();
+        let (mut said, mut listed) = (feed().ready_chunks(SAID_AT_ONCE), begun);
+        let mut busy = Busy::default();
+        let mut searches = JoinSet::new();
         let mut tick = tokio::time::interval(TICK);
         let mut holds = false;
         let mut asked = begun.checked_sub(STANDBY).unwrap_or(begun);
@@ -147,10 +157,11 @@ impl Session<'_> {
             tokio::select! {
                 _ = stop.changed() => break,
                 next = said.next() => match next {
-                    Some(next) => self.hear(next).await,
+                    Some(all) => all.into_iter().for_each(|one| self.hear(one)),
                     None => break,
                 },
                 Some((key, outcome)) = busy.next() => self.settled(&key, outcome),
+                Some(_) = searches.join_next() => {}
                 _ = tick.tick() => {}
             }
             let now = Instant::now();
@@ -159,16 +170,20 @@ impl Session<'_> {
                 match leader.hold().await {
                     Ok(true) if !holds => {
                         holds = true;
-                        self.queue.hurry(now);
+                        self.queue.hurry();
                         tracing::info!("recording");
                     }
                     Ok(true) => {}
                     Ok(false) => {
                         tracing::info!("another process records");
+                        holds = false;
                         break;
                     }
                     Err(e) => {
                         holds = false;
+                        // The lock may be another's from now on.
+                        busy.cut_off();
+                        searches.abort_all();
                         tracing::warn!(error = %chain(&e), "the database does not answer; runs wait");
                     }
                 }
@@ -176,34 +191,36 @@ impl Session<'_> {
             }
             if holds && busy.len() < AT_ONCE {
                 for (key, view) in self.queue.take(AT_ONCE - busy.len(), now) {
-                    let (recorder, tenant) = (recorder.clone(), self.tenant(&key.0, created(&view.run)).await);
-                    busy.push(async move {
-                        let outcome = match tenant {
-                            Some(tenant) => tokio::time::timeout(PATIENCE, recorder.settle(&tenant, &view, Timestamp::now()))
-                                .await
-                                .unwrap_or(Err(Trouble::Late(PATIENCE))),
-                            // A namespace that is no tenant, and an object that does not wait for us.
-                            None if !record::is_held(&view.run) => Ok(()),
-                            None => Err(Trouble::NoTenant(key.0.clone())),
-                        };
-                        (key, outcome)
-                    });
+                    busy.begin(key, write(self.recorder.clone(), self.tenants.clone(), view));
                 }
+            }
+            if holds
+                && searches.is_empty()
+                && let Some(listing) = self.complete.take()
+            {
+                searches.spawn(look_for_lost(self.recorder.clone(), self.tenants.clone(), listing));
             }
             let (pending, oldest) = self.queue.behind(now);
             self.metrics.behind(pending, oldest.as_secs_f64());
             // What waits stays in the queue: a run that cannot be written must not keep the others from being listed.
             if listed.elapsed() > self.recorder.relist {
-                (said, listed) = (feed(), now);
+                (said, listed) = (feed().ready_chunks(SAID_AT_ONCE), now);
             }
         }
-        // What is under way ends: a write that is cut off is only repeated later.
-        while let Ok(Some((key, outcome))) = tokio::time::timeout(Duration::from_secs(10), busy.next()).await {
-            self.settled(&key, outcome);
+        searches.shutdown().await;
+        if holds {
+            // What is under way ends while the lock is ours: a write that is cut off is only repeated later.
+            let end = async {
+                while let Some((key, outcome)) = busy.next().await {
+                    self.settled(&key, outcome);
+                }
+            };
+            let _ = tokio::time::timeout(ENDING, end).await;
         }
+        busy.shutdown().await;
     }
 
-    async fn hear(&mut self, said: Feed) {
+    fn hear(&mut self, said: Feed) {
         if !matches!(said, Feed::Broken(_)) {
             self.metrics.progressed();
         }
@@ -217,7 +234,13 @@ impl Session<'_> {
             }
             Feed::Seen(run) => self.push(*run, false),
             Feed::Gone(run) => self.push(*run, true),
-            Feed::Complete => self.look_for_lost().await,
+            Feed::Complete => {
+                if let Some(listing) = self.listed.take() {
+                    // Of this list alone: what could not be read in an earlier one may be gone.
+                    self.unreadable.clone_from(&listing.unreadable);
+                    self.complete = Some(listing);
+                }
+            }
             Feed::Unreadable { namespace, name, error } => {
                 tracing::error!(run.namespace = namespace, run.name = name, error, "could not read run {namespace}/{name}");
                 let key = (namespace, name);
@@ -263,56 +286,47 @@ impl Session<'_> {
         }
         self.queue.done(key, outcome.is_ok(), Instant::now());
     }
+}
 
-    /// The tenant of that namespace, out of a list that is younger than the run: a namespace that was deleted and made
-    /// again is another tenant.
-    async fn tenant(&mut self, namespace: &str, created: Timestamp) -> Option<Tenant> {
-        let now = Timestamp::now();
-        let trusted = self.tenants.contains_key(namespace) && self.tenants_at.is_some_and(|at| at > created + MARGIN);
-        let just_listed = self.tenants_at.is_some_and(|at| now.duration_since(at) < SignedDuration::from_secs(1));
-        if !trusted && !just_listed {
-            match tokio::time::timeout(LISTING, self.recorder.cluster.tenants()).await {
-                Ok(Ok(found)) => {
-                    self.tenants = found.into_iter().map(|t| (t.namespace.clone(), t)).collect();
-                    self.tenants_at = Some(now);
-                }
-                Ok(Err(e)) => tracing::warn!(error = %chain(&e), "could not list tenants"),
-                Err(_) => tracing::warn!("could not list tenants within {} s", LISTING.as_secs()),
-            }
-        }
-        self.tenants.get(namespace).cloned()
+/// Writes one run.
+async fn write(recorder: Recorder, tenants: Tenants, view: View) -> Result<(), Trouble> {
+    let namespace = view.run.metadata.namespace.clone().unwrap_or_default();
+    match tenants.of(&namespace, created(&view.run)).await.map_err(Trouble::Tenants)? {
+        Some(tenant) => recorder.settle(&tenant, &view, Timestamp::now()).await,
+        // A namespace that is no tenant, and an object that does not wait for us.
+        None if !record::is_held(&view.run) => Ok(()),
+        None => Err(Trouble::NoTenant(namespace)),
     }
+}
 
-    /// Runs that the history takes for open, but of which the complete list has no object: their finalizer was removed by
-    /// hand, or the cluster was restored. They are marked, not forgotten. A database that is down is asked by the next list.
-    async fn look_for_lost(&mut self) {
-        let Some(Listing { began, alive, unreadable }) = self.listed.take() else {
-            return;
-        };
-        let before = began.checked_sub(SETTLED).unwrap_or(Timestamp::MIN);
-        if self.tenants.is_empty() {
-            self.tenant("", Timestamp::MIN).await;
-        }
+/// Runs that the history takes for open, but of which the complete list has no object: their finalizer was removed by hand, or
+/// the cluster was restored. They are marked, not forgotten. What fails is done after the next list.
+async fn look_for_lost(recorder: Recorder, tenants: Tenants, listing: Listing) {
+    let tenants = match tenants.all().await {
+        Ok(tenants) => tenants,
+        Err(e) => return tracing::warn!(error = %chain(&e), "could not look for lost runs"),
+    };
+    match tokio::time::timeout(SEARCH, mark_lost(&recorder.db, &tenants, &listing)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => tracing::warn!(error = %chain(&e), "could not look for lost runs"),
+        Err(_) => tracing::warn!("could not look for lost runs within {} s", SEARCH.as_secs()),
+    }
+}
+
+async fn mark_lost(db: &Db, tenants: &[Tenant], listing: &Listing) -> Result<(), DbError> {
+    let before = listing.began.checked_sub(SETTLED).unwrap_or(Timestamp::MIN);
+    for tenant in tenants {
         // An object that cannot be read is there, but nobody knows its id: no run of its namespace is taken for lost.
-        let clear = |namespace: &str| !unreadable.iter().any(|key| key.0 == namespace);
-        for tenant in self.tenants.values().filter(|t| clear(&t.namespace)) {
-            let lost = async {
-                let open = self.recorder.db.open_runs(tenant.uid, before).await?;
-                let gone: Vec<Uuid> = open.into_iter().filter(|id| !alive.contains(id)).collect();
-                if gone.is_empty() {
-                    Ok(())
-                } else {
-                    self.recorder.db.mark_lost(tenant.uid, &gone).await
-                }
-            };
-            if let Err(e) = lost.await {
-                tracing::warn!(tenant = tenant.namespace, error = %chain(&e), "could not look for lost runs");
-                break;
-            }
+        if listing.unreadable.iter().any(|key| key.0 == tenant.namespace) {
+            continue;
         }
-        // Of this list alone: what could not be read in an earlier one may be gone.
-        self.unreadable = unreadable;
+        let mut gone = db.open_runs(tenant.uid, before).await?;
+        gone.retain(|id| !listing.alive.contains(id));
+        for some in gone.chunks(MARKED_AT_ONCE) {
+            db.mark_lost(tenant.uid, some).await?;
+        }
     }
+    Ok(())
 }
 
 fn created(run: &ReportRun) -> Timestamp {

@@ -1,9 +1,13 @@
 //! Which runs are to be written, the newest view of each, and when the next try is due. Pure: the clock is an argument.
+//!
+//! Nothing here looks at all that waits: every list of all runs puts thousands in at once, and each that is done frees a place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use openreg_crds::ReportRun;
+
+use super::record::{is_held, is_recorded};
 
 /// Runs of one namespace under way at once: half the places, so that a tenant whose store hangs leaves some to the others.
 const OF_ONE: usize = 4;
@@ -26,16 +30,52 @@ pub struct View {
 struct Item {
     view: View,
     since: Instant,
-    due: Instant,
     tries: u32,
-    busy: bool,
-    newer: bool,
+    stands: Stands,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    /// In its namespace's line, at this place.
+    Ready(Rank),
+    /// Until then.
+    Later(Instant),
+    /// Being written; `newer` when the view has changed since.
+    Busy { newer: bool },
+}
+
+/// Who is first: what a list repeats is last, since there is mostly nothing to write; then what has failed, since it mostly
+/// does so slowly; then the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    settled: bool,
+    failed: bool,
+    since: Instant,
+}
+
+impl Item {
+    fn rank(&self) -> Rank {
+        Rank {
+            settled: is_recorded(&self.view.run) && !is_held(&self.view.run),
+            failed: self.tries > 0,
+            since: self.since,
+        }
+    }
 }
 
 /// Which runs are to be written.
 #[derive(Debug, Default)]
 pub struct Queue {
     items: HashMap<Key, Item>,
+    /// Of each namespace, who is due: rank and name. No line is empty.
+    ready: HashMap<String, BTreeSet<(Rank, String)>>,
+    /// Who waits for the next try.
+    later: BTreeSet<(Instant, Key)>,
+    /// How many of each namespace are being written.
+    busy: HashMap<String, usize>,
+    /// How many wait since when.
+    ages: BTreeMap<Instant, usize>,
 }
 
 impl Queue {
@@ -44,77 +84,138 @@ impl Queue {
         match self.items.get_mut(&key) {
             Some(item) => {
                 item.view = view;
-                item.newer = item.busy;
-                item.due = now;
+                if let Stands::Busy { newer } = &mut item.stands {
+                    *newer = true;
+                } else {
+                    self.line_up(&key);
+                }
             }
             None => {
-                self.items.insert(
-                    key,
-                    Item {
-                        view,
-                        since: now,
-                        due: now,
-                        tries: 0,
-                        busy: false,
-                        newer: false,
-                    },
-                );
+                let (since, tries) = (now, 0);
+                // Until it is lined up, which is now.
+                let stands = Stands::Later(now);
+                self.items.insert(key.clone(), Item { view, since, tries, stands });
+                *self.ages.entry(since).or_default() += 1;
+                self.line_up(&key);
             }
         }
     }
 
-    /// At most `max` that are due; they are busy until [`Self::done`]. Those that have not failed yet are first, since what
-    /// fails mostly does so slowly; then the oldest.
+    /// At most `max` that are due, at most [`OF_ONE`] of a namespace; they are busy until [`Self::done`].
     pub fn take(&mut self, max: usize, now: Instant) -> Vec<(Key, View)> {
-        let mut busy: HashMap<String, usize> = HashMap::new();
-        for (key, _) in self.items.iter().filter(|(_, i)| i.busy) {
-            *busy.entry(key.0.clone()).or_default() += 1;
+        while self.later.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, key)) = self.later.pop_first()
+        {
+            self.line_up(&key);
         }
-        let mut due: Vec<(&Key, &mut Item)> = self.items.iter_mut().filter(|(_, i)| !i.busy && i.due <= now).collect();
-        due.sort_by(|a, b| (a.1.tries > 0, a.1.since, a.0).cmp(&(b.1.tries > 0, b.1.since, b.0)));
-        due.retain(|(key, _)| {
-            let of_one = busy.entry(key.0.clone()).or_default();
-            *of_one += 1;
-            *of_one <= OF_ONE
-        });
-        due.truncate(max);
-        due.into_iter()
-            .map(|(key, item)| {
-                item.busy = true;
-                item.newer = false;
-                (key.clone(), item.view.clone())
-            })
-            .collect()
+        let mut taken = Vec::new();
+        while taken.len() < max {
+            let free = |namespace: &str| self.busy.get(namespace).is_none_or(|n| *n < OF_ONE);
+            let firsts = self.ready.iter().filter(|(namespace, _)| free(namespace));
+            let first = firsts
+                .filter_map(|(namespace, line)| line.first().map(|(rank, name)| (rank, namespace, name)))
+                .min();
+            let Some(key) = first.map(|(_, namespace, name)| (namespace.clone(), name.clone())) else {
+                break;
+            };
+            let Some(view) = self.begin(&key) else { break };
+            taken.push((key, view));
+        }
+        taken
     }
 
     /// Notes how a try ended.
     pub fn done(&mut self, key: &Key, ok: bool, now: Instant) {
         let Some(item) = self.items.get_mut(key) else { return };
-        item.busy = false;
-        if ok && !item.newer {
-            self.items.remove(key);
-            return;
+        let Stands::Busy { newer } = item.stands else { return };
+        if let Some(n) = self.busy.get_mut(&key.0) {
+            *n -= 1;
+            if *n == 0 {
+                self.busy.remove(&key.0);
+            }
+        }
+        let before = item.since;
+        if ok && newer {
+            // What changed meanwhile is as new as a run that was never seen.
+            (item.since, item.tries) = (now, 0);
+            *self.ages.entry(now).or_default() += 1;
         }
         if ok {
-            item.since = now;
-            item.tries = 0;
-            item.due = now;
-        } else if !item.newer {
-            item.due = now + pause(item.tries);
-            item.tries = item.tries.saturating_add(1);
+            forget(&mut self.ages, before);
+        }
+        match (ok, newer) {
+            (true, false) => {
+                self.items.remove(key);
+            }
+            // A newer view does not wait for an older one's pause.
+            (_, true) => {
+                item.stands = Stands::Later(now);
+                self.line_up(key);
+            }
+            (false, false) => {
+                let due = now + pause(item.tries);
+                item.tries = item.tries.saturating_add(1);
+                item.stands = Stands::Later(due);
+                self.later.insert((due, key.clone()));
+            }
         }
     }
 
     /// How many wait, and for how long the oldest has.
     pub fn behind(&self, now: Instant) -> (usize, Duration) {
-        let oldest = self.items.values().map(|i| now.saturating_duration_since(i.since)).max().unwrap_or_default();
-        (self.items.len(), oldest)
+        let oldest = self.ages.first_key_value().map(|(since, _)| now.saturating_duration_since(*since));
+        (self.items.len(), oldest.unwrap_or_default())
     }
 
     /// Makes all that wait due: what hindered them has ended.
-    pub fn hurry(&mut self, now: Instant) {
-        for item in self.items.values_mut() {
-            item.due = item.due.min(now);
+    pub fn hurry(&mut self) {
+        while let Some((_, key)) = self.later.pop_first() {
+            self.line_up(&key);
+        }
+    }
+
+    /// Puts a run that is not busy where its rank is.
+    fn line_up(&mut self, key: &Key) {
+        self.leave(key);
+        let Some(item) = self.items.get_mut(key) else { return };
+        let rank = item.rank();
+        item.stands = Stands::Ready(rank);
+        self.ready.entry(key.0.clone()).or_default().insert((rank, key.1.clone()));
+    }
+
+    /// Makes the run that is there busy.
+    fn begin(&mut self, key: &Key) -> Option<View> {
+        self.leave(key);
+        let item = self.items.get_mut(key)?;
+        item.stands = Stands::Busy { newer: false };
+        *self.busy.entry(key.0.clone()).or_default() += 1;
+        Some(item.view.clone())
+    }
+
+    /// Takes a run out of the line where it stands.
+    fn leave(&mut self, key: &Key) {
+        match self.items.get(key).map(|item| item.stands) {
+            Some(Stands::Ready(rank)) => {
+                if let Some(line) = self.ready.get_mut(&key.0) {
+                    line.remove(&(rank, key.1.clone()));
+                    if line.is_empty() {
+                        self.ready.remove(&key.0);
+                    }
+                }
+            }
+            Some(Stands::Later(due)) => {
+                self.later.remove(&(due, key.clone()));
+            }
+            Some(Stands::Busy { .. }) | None => {}
+        }
+    }
+}
+
+fn forget(ages: &mut BTreeMap<Instant, usize>, since: Instant) {
+    if let Some(n) = ages.get_mut(&since) {
+        *n -= 1;
+        if *n == 0 {
+            ages.remove(&since);
         }
     }
 }
@@ -125,89 +226,5 @@ fn pause(tries: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view(report: &str) -> View {
-        let run = serde_json::from_value(
-            serde_json::json!({"apiVersion": "openreg.io/v1alpha1", "kind": "ReportRun", "metadata": {"name": "r"},
-            "spec": {"id": "x", "reportRef": report, "period": {"start": "a", "end": "b"}, "trigger": "Manual"}}),
-        );
-        View {
-            run: run.unwrap(),
-            gone: false,
-        }
-    }
-
-    fn key(name: &str) -> Key {
-        ("acme".into(), name.into())
-    }
-
-    #[test]
-    fn a_failure_waits_longer_each_time_and_success_removes() {
-        let (mut q, t) = (Queue::default(), Instant::now());
-        let at = |s: u64| t + Duration::from_secs(s);
-        q.push(key("a"), view("one"), t);
-        assert_eq!(q.take(8, t).len(), 1);
-        assert_eq!(q.take(8, t).len(), 0, "busy");
-        q.done(&key("a"), false, t);
-        assert_eq!(q.take(8, t).len(), 0, "1 s");
-        assert_eq!(q.take(8, at(1)).len(), 1);
-        q.done(&key("a"), false, at(1));
-        assert_eq!(q.take(8, at(2)).len(), 0, "2 s");
-        assert_eq!(q.behind(at(2)), (1, Duration::from_secs(2)), "the age is that of the first sight");
-        assert_eq!(q.take(8, at(3)).len(), 1);
-        q.done(&key("a"), true, at(3));
-        assert_eq!(q.behind(at(3)).0, 0);
-        assert_eq!(pause(40), MAX_PAUSE);
-    }
-
-    #[test]
-    fn a_newer_view_is_written_too() {
-        let (mut q, t) = (Queue::default(), Instant::now());
-        q.push(key("a"), view("one"), t);
-        assert_eq!(q.take(8, t)[0].1.run.spec.report_ref, "one");
-        q.push(key("a"), view("two"), t);
-        assert_eq!(q.take(8, t).len(), 0, "one at a time");
-        q.done(&key("a"), true, t);
-        assert_eq!(q.take(8, t)[0].1.run.spec.report_ref, "two");
-        q.push(key("a"), view("three"), t);
-        q.done(&key("a"), false, t);
-        assert_eq!(
-            q.take(8, t)[0].1.run.spec.report_ref,
-            "three",
-            "a newer view does not wait for an older one's pause"
-        );
-    }
-
-    #[test]
-    fn one_tenant_never_has_all_places_and_what_failed_is_last() {
-        let (mut q, t) = (Queue::default(), Instant::now());
-        let of = |namespace: &str, i: u32| (namespace.to_owned(), format!("r{i}"));
-        let namespaces = |taken: &[(Key, View)]| taken.iter().map(|(key, _)| key.0.clone()).collect::<Vec<_>>();
-        for i in 0..20 {
-            q.push(of("hangs", i), view("x"), t);
-        }
-        q.push(of("well", 0), view("x"), t + Duration::from_secs(1));
-        let at = t + Duration::from_secs(2);
-        let taken = q.take(8, at);
-        assert_eq!(namespaces(&taken), ["hangs", "hangs", "hangs", "hangs", "well"]);
-        assert!(q.take(3, at).is_empty(), "its four places are taken");
-        for (key, _) in &taken {
-            q.done(key, key.0 == "well", at);
-        }
-        // All that failed is due again, and older than what is new.
-        q.push(of("well", 1), view("x"), at + Duration::from_secs(1));
-        q.items.retain(|key, item| key.0 == "well" || item.tries > 0);
-        assert_eq!(namespaces(&q.take(1, at + Duration::from_secs(1))), ["well"]);
-    }
-
-    #[test]
-    fn the_oldest_is_first() {
-        let (mut q, t) = (Queue::default(), Instant::now());
-        q.push(key("b"), view("b"), t);
-        q.push(key("a"), view("a"), t + Duration::from_secs(1));
-        let taken = q.take(1, t + Duration::from_secs(1));
-        assert_eq!(taken[0].0, key("b"));
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

@@ -44,6 +44,9 @@ pub enum Trouble {
     /// The object cannot be changed.
     #[error("could not change the run's object")]
     Cluster(#[from] ClusterError),
+    /// The tenants cannot be listed.
+    #[error("could not find out which tenant's the run is")]
+    Tenants(#[source] ClusterError),
     /// The object makes no sense.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -57,11 +60,19 @@ pub enum Trouble {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// The history has another run of that id.
-    #[error("could not write the run: its spec.id is that of ReportRun {0}, so that the history of that one would be lost; delete this one")]
+    #[error(
+        "could not write the run: its spec.id is that of an earlier ReportRun {0}, whose history would be lost; delete this one and give the next an id of its own"
+    )]
     IdTaken(String),
     /// It took too long.
     #[error("could not write the run within {} s", .0.as_secs())]
     Late(Duration),
+    /// This process leads no longer, or stops.
+    #[error("could not write the run to its end: this process writes no longer")]
+    CutOff,
+    /// A defect of this program; what it was stands in the log above.
+    #[error("could not write the run: its writing panicked")]
+    Panicked,
     /// Nobody knows whose it is.
     #[error("could not write the run: namespace {0} is no tenant, since it has no label openreg.io/tenant")]
     NoTenant(String),
@@ -75,7 +86,7 @@ impl Trouble {
             Self::ManifestMissing(_) => Some("ManifestMissing"),
             Self::Manifest(_) => Some("ManifestChanged"),
             Self::IdTaken(_) => Some("IdTaken"),
-            Self::Record(_) | Self::Db(_) | Self::Cluster(_) | Self::Late(_) | Self::NoTenant(_) => None,
+            Self::Record(_) | Self::Db(_) | Self::Cluster(_) | Self::Tenants(_) | Self::Late(_) | Self::CutOff | Self::Panicked | Self::NoTenant(_) => None,
         }
     }
 }
@@ -101,7 +112,11 @@ impl Recorder {
             ));
         }
         let written = self.db.record(&record, manifest.as_ref().ok().and_then(Option::as_ref)).await?;
-        if let Written::IdTaken { by } = written {
+        if let Written::IdTaken { by, gone } = written {
+            if gone {
+                // Nobody else may ever say so: the queue keeps the newest view of a name.
+                self.db.mark_lost(tenant.uid, &[record.detail.run.id]).await?;
+            }
             // The audit trail has it; nothing more can be done, and nothing is gained by holding it.
             return match (view.gone, run.metadata.deletion_timestamp.is_some() && is_held(run)) {
                 (true, _) => Ok(()),

@@ -1,15 +1,18 @@
 //! The recorder while something is away: the database, the store, an object, the other recorder.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use openreg_api::auth::policy::Role;
 use openreg_api::db::Db;
+use openreg_api::recorder::record::record;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::postgres::Database;
 use crate::support::proxy::Proxy;
 use crate::support::recorder::{Running, complete, entries, held, run};
-use crate::support::{World, until};
+use crate::support::{World, run_object, until};
 
 #[tokio::test]
 async fn while_the_database_is_down_runs_wait_and_are_caught_up() {
@@ -141,5 +144,57 @@ async fn a_run_whose_object_vanished_is_marked() {
     until("the missing one is marked", async || lost(gone).await).await;
     assert!(!lost(open).await);
     assert_eq!(entries(&w, gone).await, ["run.lost"]);
+    r.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_list_keeps_neither_the_lost_from_being_marked_nor_the_lock_from_being_held() {
+    let w = World::new().await;
+    let gone = Uuid::new_v4();
+    w.db.record(&record(&w.acme, &run(gone, "gone-1", true, json!({"phase": "Generating"}))).unwrap(), None)
+        .await
+        .unwrap();
+    for i in 0..30 {
+        let id = Uuid::new_v4();
+        w.cluster.put(run(id, &format!("late-{i}"), true, complete(&w, id)));
+    }
+    let r = Running::start(&w);
+    until("it leads", async || r.metrics.leader.get() == 1).await;
+    let marked = until("the missing one is marked", async || entries(&w, gone).await == ["run.lost"]);
+    tokio::time::timeout(Duration::from_secs(5), marked).await.expect("within 5 s");
+    until("all are let go", async || {
+        assert_eq!(r.metrics.leader.get(), 1, "the lock was never lost");
+        !(0..30).any(|i| held(&w, &format!("late-{i}")))
+    })
+    .await;
+    let tried_again = r.metrics.failures.get();
+    r.stop().await;
+    // A view that a mark has overtaken is refused, and only that.
+    assert!(tried_again <= 30, "{tried_again}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_does_not_say_which_tenants_there_are_holds_up_nothing_else() {
+    let w = World::new().await;
+    let r = Running::start(&w);
+    until("it leads", async || r.metrics.leader.get() == 1).await;
+    w.cluster.state.lock().unwrap().mute = true;
+    // Longer than a list is taken for new.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Younger than any list.
+    let put = |name: &str| {
+        let id = Uuid::new_v4();
+        w.cluster.put(run_object(id, name, "2099-01-01T00:00:00Z", true, complete(&w, id)));
+    };
+    put("trades-0");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    put("trades-1");
+    // Its loop still hears, and asks for its lock.
+    let hears = until("it hears", async || r.metrics.pending.get() == 2);
+    tokio::time::timeout(Duration::from_secs(3), hears).await.expect("while the list hangs");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(r.metrics.leader.get(), 1);
+    w.cluster.state.lock().unwrap().mute = false;
+    until("both are let go", async || !held(&w, "trades-0") && !held(&w, "trades-1")).await;
     r.stop().await;
 }

@@ -7,14 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use openreg_api::auth::policy::Role;
 use openreg_api::db::record::Written;
 use openreg_api::recorder::Leader;
+use openreg_api::recorder::manifest;
 use openreg_api::recorder::queue::View;
 use openreg_api::recorder::record::record;
 use openreg_api::recorder::settle::{Recorder, Trouble};
+use openreg_crds::ReportRun;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::recorder::{Running, complete, entries, held, run, settler};
-use crate::support::{World, condition, until};
+use crate::support::{World, condition, run_object, until};
 
 async fn detail(w: &World, id: Uuid) -> serde_json::Value {
     w.get(&format!("/api/v1/runs/{id}"), &w.token("ann", &[Role::Viewer])).await.json()
@@ -50,6 +52,104 @@ async fn a_run_with_the_id_of_another_changes_nothing_of_it_and_is_written_down(
     w.cluster.delete("acme", "forged-1", Timestamp::now());
     until("it goes", async || w.cluster.run_named("acme", "forged-1").is_none()).await;
     r.stop().await;
+}
+
+fn failed() -> serde_json::Value {
+    json!({"startedAt": "2026-03-03T18:30:01Z", "outcome": "Failed", "phase": "Failed", "conditions": [condition("Started", "True", "Running"), condition("Complete", "True", "Failed")]})
+}
+
+/// The second object of one file: deleted and applied again, or replaced by force.
+fn later(id: Uuid, name: &str, status: serde_json::Value) -> ReportRun {
+    run_object(id, name, "2026-03-03T19:00:00Z", true, status)
+}
+
+#[tokio::test]
+async fn a_run_of_the_same_file_applied_again_changes_nothing_of_the_first() {
+    let w = World::new().await;
+    for (name, second) in [("trades-1", "Delivered"), ("trades-2", "Failed"), ("trades-3", "Generating")] {
+        let id = Uuid::new_v4();
+        w.cluster.put(run(id, name, true, failed()));
+        let r = Running::start(&w);
+        until("the first is let go", async || !held(&w, name)).await;
+        w.cluster.delete("acme", name, Timestamp::now());
+        until("it goes", async || w.cluster.run_named("acme", name).is_none()).await;
+        let before = detail(&w, id).await;
+        let status = match second {
+            "Delivered" => complete(&w, id),
+            "Failed" => json!({"startedAt": "2026-03-03T19:00:01Z", "finishedAt": "2026-03-03T19:00:09Z", "outcome": "Failed", "phase": "Failed",
+                "conditions": [condition("Started", "True", "Running"), condition("Complete", "True", "Failed")]}),
+            phase => json!({"phase": phase, "startedAt": "2026-03-03T19:00:01Z", "conditions": [condition("Started", "True", "Running")]}),
+        };
+        w.cluster.put(later(id, name, status));
+        until("it says why it is not recorded", async || reason(&w, name) == "IdTaken").await;
+        r.stop().await;
+        let after = detail(&w, id).await;
+        assert_eq!(after, before, "{name}");
+        assert_eq!((after["artifacts"].clone(), after["manifestRead"].clone()), (json!([]), json!(false)), "{name}");
+        let trail = w.audit().await;
+        let of = |subject: String| trail.iter().filter(|e| e.1.starts_with(&subject)).map(|e| e.0.as_str()).collect::<Vec<_>>();
+        let second_has = of(format!("run/{id}/object/{name}/2026-03-03T19:00:00Z"));
+        let expected: &[&str] = match second {
+            "Delivered" => &["run.idTaken", "run.started", "delivery.ended", "run.ended"],
+            "Failed" => &["run.idTaken", "run.started", "run.ended"],
+            _ => &["run.idTaken", "run.started"],
+        };
+        assert_eq!(second_has, expected, "{name}: what the second did can be proved");
+        assert_eq!(of(format!("run/{id}")).len(), 2 + expected.len(), "{name}: the first has its start and its end");
+    }
+}
+
+#[tokio::test]
+async fn an_open_run_whose_object_was_made_anew_is_lost() {
+    let w = World::new().await;
+    let id = Uuid::new_v4();
+    let written = async |run: &ReportRun| w.db.record(&record(&w.acme, run).unwrap(), None).await.unwrap();
+    assert_eq!(written(&run(id, "trades-1", true, json!({"phase": "Generating"}))).await, Written::Run);
+    // Nobody saw the first go, and its id is alive: the name says that it is gone.
+    let view = View {
+        run: later(id, "trades-1", json!({"phase": "Generating"})),
+        gone: false,
+    };
+    w.cluster.put(view.run.clone());
+    settler(&w).settle(&w.acme, &view, Timestamp::now()).await.unwrap();
+    assert!(detail(&w, id).await["run"]["lostAt"].is_string());
+    assert!(entries(&w, id).await.contains(&"run.lost".to_owned()));
+    // Another name says nothing of it, and neither does an older view.
+    let other = Uuid::new_v4();
+    assert_eq!(written(&later(other, "trades-2", json!({"phase": "Generating"}))).await, Written::Run);
+    for older in [run(other, "trades-2", true, json!({})), later(other, "forged-2", json!({}))] {
+        assert!(
+            matches!(written(&older).await, Written::IdTaken { gone: false, .. }),
+            "{:?}",
+            older.metadata.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_older_view_adds_no_file_to_what_an_ended_run_sealed() {
+    let w = World::new().await;
+    let id = Uuid::new_v4();
+    let status = complete(&w, id);
+    let (key, digest) = (status["manifest"]["key"].as_str().unwrap(), status["manifest"]["sha256"].as_str().unwrap());
+    let bytes = std::fs::read(w.store.path().join(w.acme.uid.to_string()).join(key)).unwrap();
+    let contents = manifest::read(&bytes, digest, &id.to_string()).unwrap();
+    let of = |status| record(&w.acme, &run(id, "trades-1", true, status)).unwrap();
+    w.db.record(&of(failed()), None).await.unwrap();
+    w.db.record(&of(status.clone()), Some(&contents)).await.unwrap();
+    let d = detail(&w, id).await;
+    assert_eq!((d["artifacts"].clone(), d["manifestRead"].clone()), (json!([]), json!(false)));
+    // The manifest that the row names is taken, whichever view brings it.
+    let own = Uuid::new_v4();
+    let ended = complete(&w, own);
+    let bytes = std::fs::read(w.store.path().join(w.acme.uid.to_string()).join(format!("runs/{own}/manifest.json"))).unwrap();
+    let contents = manifest::read(&bytes, ended["manifest"]["sha256"].as_str().unwrap(), &own.to_string()).unwrap();
+    let of = |status| record(&w.acme, &run(own, "trades-2", true, status)).unwrap();
+    w.db.record(&of(ended.clone()), None).await.unwrap();
+    let mut older = ended;
+    older["conditions"] = json!([condition("Started", "True", "Running")]);
+    w.db.record(&of(older), Some(&contents)).await.unwrap();
+    assert_eq!(detail(&w, own).await["artifacts"][0]["name"], "a.csv");
 }
 
 #[tokio::test]

@@ -269,3 +269,61 @@ async fn who_was_in_a_namespace_that_was_made_anew_does_not_reach_the_new_one() 
     assert!(w.cluster.log().is_empty(), "nothing was made or stopped");
     assert_eq!(w.get("/api/v1/runs", &old).await.status, 200, "their own history stays theirs");
 }
+
+#[tokio::test]
+async fn who_read_a_moment_ago_changes_nothing_in_a_namespace_that_was_made_anew() {
+    let w = World::new().await;
+    let report = json!({"apiVersion": "openreg.io/v1alpha1", "kind": "Report", "metadata": {"name": "trades", "namespace": "acme"},
+        "spec": {"version": "1.0.0", "title": "Trades", "source": {"datasets": [{"name": "trades", "connectorRef": "db", "query": "SELECT 1"}]}, "output": {"csv": {}}, "file": {"name": "a.csv"}}});
+    let run = Uuid::new_v4();
+    w.cluster.put(run_object(run, "trades-1", "2026-03-03T18:30:00Z", true, json!({})));
+    w.cluster
+        .state
+        .lock()
+        .unwrap()
+        .reports
+        .insert(("acme".into(), "trades".into()), serde_json::from_value(report).unwrap());
+    let token = w.token_of(&w.acme, "ann", &openreg_api::auth::policy::Role::ALL);
+    assert_eq!(w.get("/api/v1/reports", &token).await.status, 200, "the list is believed from here on");
+    w.cluster.state.lock().unwrap().tenants[0].uid = Uuid::new_v4();
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(w.get("/api/v1/reports", &token).await.status, 200, "for reading: or the test shows nothing");
+    let cancel = format!("/api/v1/runs/{run}/cancel");
+    assert_eq!(w.post(&cancel, Some(&token), json!({"reason": "x"})).await.status, 404);
+    let start = json!({"report": "trades", "period": {"start": "2026-03-02T00:00:00Z", "end": "2026-03-03T00:00:00Z"}});
+    assert_eq!(w.post("/api/v1/runs", Some(&token), start).await.status, 404);
+    assert!(w.cluster.log().is_empty(), "nothing was made or stopped");
+    assert!(w.audit().await.is_empty(), "and nothing was asked of the cluster");
+}
+
+#[tokio::test]
+async fn who_was_in_a_namespace_that_was_made_anew_does_not_read_with_the_new_ones_store() {
+    let w = World::new().await;
+    let id = Uuid::new_v4();
+    let (key, digest) = w.seal(id, "a.csv", b"x;y\n1;2\n");
+    let bytes = std::fs::read(w.store.path().join(w.acme.uid.to_string()).join(&key)).unwrap();
+    let status = json!({"conditions": [crate::support::condition("Complete", "True", "Generated")], "manifest": {"key": key, "sha256": digest}});
+    let run = run_object(id, "trades-1", "2026-03-03T18:30:00Z", true, status);
+    let contents = openreg_api::recorder::manifest::read(&bytes, &digest, &id.to_string()).unwrap();
+    w.db.record(&openreg_api::recorder::record::record(&w.acme, &run).unwrap(), Some(&contents))
+        .await
+        .unwrap();
+    let token = w.token_of(&w.acme, "ann", &openreg_api::auth::policy::Role::ALL);
+    w.cluster.state.lock().unwrap().tenants[0].uid = Uuid::new_v4();
+    let before = w.audit().await.len();
+    for path in ["violations", "artifacts/a.csv/content"] {
+        let a = w.get(&format!("/api/v1/runs/{id}/{path}"), &token).await;
+        assert_eq!(a.status, 404, "{path}");
+        assert!(a.json()["detail"].as_str().unwrap().contains("namespace acme"), "{path}: {}", a.json());
+    }
+    assert_eq!(w.audit().await.len(), before);
+    w.cluster.state.lock().unwrap().tenants[0].uid = w.acme.uid;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    for path in ["violations", "artifacts/a.csv/content"] {
+        assert_eq!(
+            w.get(&format!("/api/v1/runs/{id}/{path}"), &token).await.status,
+            200,
+            "{path}: or the test shows nothing"
+        );
+    }
+}

@@ -956,7 +956,7 @@ export interface operations {
             query?: {
                 /** @description Of that action: `auth.login`, `run.ended`, `artifact.downloaded`, … */
                 action?: string;
-                /** @description About that: `run/<id>`, `user/<name>`. */
+                /** @description About that, and what belongs to it: `run/<id>` (with `run/<id>/delivery/<name>`), `user/<name>`. */
                 subject?: string;
                 /** @description Entries a page, at most 200 [50]. */
                 limit?: number;

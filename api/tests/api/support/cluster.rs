@@ -31,6 +31,8 @@ pub struct State {
     pub silent: bool,
     /// Objects that nobody can read as a run.
     pub unreadable: Vec<Key>,
+    /// Answers nobody who asks for the tenants.
+    pub mute: bool,
     watchers: Vec<mpsc::UnboundedSender<Feed>>,
 }
 
@@ -142,6 +144,9 @@ fn clone(feed: &Feed) -> Feed {
 #[async_trait]
 impl Cluster for FakeCluster {
     async fn tenants(&self) -> Result<Vec<Tenant>, ClusterError> {
+        while self.state.lock().unwrap().mute {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         Ok(self.state.lock().unwrap().tenants.clone())
     }
 
