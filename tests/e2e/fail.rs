@@ -96,11 +96,11 @@ fails! {
         with(services::destination_in("/in"), "/spec/sftp/host", json!("nowhere.openreg-dev.svc")),
         services::secret("bank-sftp", &[("username", "bank"), ("password", "p"), ("allowedHosts", "nowhere.openreg-dev.svc:22")]),
     ] => "Deliver" "Transient" "HostUnknown";
-    // A Service drops what comes to a port that it does not have.
+    // A port that the Service does not have: its address leads nowhere.
     fail_sftp_closed_port: [
         with(services::destination_in("/in"), "/spec/sftp/port", json!(2222)),
         services::secret("bank-sftp", &[("username", "bank"), ("password", "p"), ("allowedHosts", "sftp.openreg-dev.svc:2222")]),
-    ] => "Deliver" "Transient" "ConnectTimeout";
+    ] => "Deliver" "Transient" "HostUnreachable";
     // The volume has 8 MiB, the file 12 MB.
     fail_disk_full: [
         services::destination_in("/full"),
