@@ -88,22 +88,8 @@ fn chaos_postgres_away_and_the_history_catches_up() {
         let outage = tokio::spawn(async {
             let until = tokio::time::Instant::now() + Duration::from_secs(60);
             while tokio::time::Instant::now() < until {
-                let stop = [
-                    "exec",
-                    "-n",
-                    services::NAMESPACE,
-                    "deployment/postgres",
-                    "--",
-                    "setpriv",
-                    "--reuid=postgres",
-                    "--regid=postgres",
-                    "--init-groups",
-                ];
-                let stop: Vec<&str> = stop
-                    .into_iter()
-                    .chain(["/usr/lib/postgresql/15/bin/pg_ctl", "-D", "/data/postgres", "-m", "immediate", "stop"])
-                    .collect();
-                let _ = kubectl::raw(&stop, None).await;
+                // Fails while the server is on its way back.
+                let _ = services::postgres(&["/usr/lib/postgresql/15/bin/pg_ctl", "-D", "/data/postgres", "-m", "immediate", "stop"]).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });

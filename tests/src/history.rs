@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{Tenant, kubectl, services};
+use crate::{Tenant, services};
 
 /// A run as the database has it, with what belongs to it.
 #[derive(Debug, Deserialize)]
@@ -23,10 +23,7 @@ pub struct RecordedRun {
 
 /// One value from the API's database.
 pub async fn query(sql: &str) -> Result<String> {
-    let owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"];
-    let psql = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", "openreg", "-c", sql];
-    let exec = ["exec", "-n", services::NAMESPACE, "deployment/postgres", "--"];
-    let out = kubectl::run(&[&exec[..], &owner[..], &psql[..]].concat()).await?;
+    let out = services::postgres(&["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", "openreg", "-c", sql]).await?;
     Ok(out.trim().to_owned())
 }
 

@@ -137,6 +137,13 @@ pub fn destination_in(directory: &str) -> Value {
 /// Stands for the server's host key until the test knows it.
 pub const HOST_KEY_PLACEHOLDER: &str = "${SFTP_HOST_KEY}";
 
+/// Runs a command in the PostgreSQL server's container, as the account that owns the server.
+pub async fn postgres(command: &[&str]) -> Result<String> {
+    let exec = ["exec", "-n", NAMESPACE, "deployment/postgres", "--"];
+    let owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"];
+    kubectl::run(&[&exec[..], &owner[..], command].concat()).await
+}
+
 /// Runs a command in the SFTP server's container.
 pub async fn sftp(command: &[&str]) -> Result<String> {
     let mut args = vec!["exec", "-n", NAMESPACE, "deployment/sftp", "--"];

@@ -179,14 +179,10 @@ async fn attempt_of<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &s
     let (Some(name), Some(uid)) = (&attempt.job, &attempt.job_uid) else {
         return Ok(());
     };
-    let mut job = cached_job(from, namespace, name, facts.now).filter(|j| j.uid().as_ref() == Some(uid));
+    let is_its = |job: &Arc<Job>| job.uid().as_ref() == Some(uid);
+    let mut job = cached_job(from, namespace, name, facts.now).filter(is_its);
     if job.is_none() {
-        job = from
-            .cluster
-            .get_job(namespace, name)
-            .await?
-            .map(Arc::new)
-            .filter(|j| j.uid().as_ref() == Some(uid));
+        job = from.cluster.get_job(namespace, name).await?.map(Arc::new).filter(is_its);
     }
     let mut pods: Vec<SeenPod> = from
         .view
@@ -198,12 +194,7 @@ async fn attempt_of<V: View, C: Cluster>(from: &Sources<'_, V, C>, namespace: &s
     let late = !job.as_deref().is_none_or(is_settled) && is_overdue(facts, attempt) && !pods.iter().any(|p| has_started(&p.pod));
     if late {
         // Before a Job is held for one that cannot start, the Job itself is asked for: it may be over and its pod gone.
-        job = from
-            .cluster
-            .get_job(namespace, name)
-            .await?
-            .map(Arc::new)
-            .filter(|j| j.uid().as_ref() == Some(uid));
+        job = from.cluster.get_job(namespace, name).await?.map(Arc::new).filter(is_its);
     }
     let settled = job.as_deref().is_none_or(is_settled);
     if late || (settled && !pods.iter().any(|p| is_over(&p.pod))) {

@@ -86,7 +86,7 @@ export function AuditPage() {
         rows={query.data?.pages.flatMap((page) => page.items)}
         columns={COLUMNS}
         rowKey={(e) => String(e.seq)}
-        empty={filtered ? 'No entry is about that: both fields must match an entry exactly.' : 'Nothing has happened yet.'}
+        empty={filtered ? 'No entry is about that: both fields take whole names, such as run.ended and run/….' : 'Nothing has happened yet.'}
       />
     </Page>
   )
